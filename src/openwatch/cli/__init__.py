@@ -1,0 +1,1 @@
+"""The command line: `openwatch` for daily work, `owadm` for administration."""

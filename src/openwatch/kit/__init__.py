@@ -1,0 +1,1 @@
+"""What has no domain: errors, ids, time, hashing, encryption, paging, logging, settings."""
