@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=1, le=65535)
     database_url: str | None = Field(default=None, repr=False)
+    postgres_bin: AbsolutePath | None = None
     admin_password_file: AbsolutePath | None = None
     admin_username: str = Field(default="admin", min_length=1, max_length=64)
     worker_concurrency: int = Field(default=16, ge=1, le=1000)

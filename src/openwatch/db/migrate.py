@@ -1,0 +1,129 @@
+"""Bring the schema up to date, once, however many processes start at the same moment."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from openwatch.db.errors import (
+    NEWER_SCHEMA,
+    NOT_MIGRATED,
+    SERVER_DISK_FULL,
+    SERVER_TOO_OLD,
+    UNREACHABLE,
+)
+from openwatch.db.url import sqlalchemy_url
+from openwatch.kit.errors import OpenWatchError
+
+FOLDER: Final = Path(__file__).parent / "migrations"
+MINIMUM_SERVER: Final = 150_000  # PostgreSQL 15, as server_version_num
+# The key of our advisory lock: "openwatc" in ASCII, so that it cannot be guessed by accident.
+LOCK_KEY: Final = int.from_bytes(b"openwatc")
+CONNECT_TIMEOUT_SECONDS: Final = 10
+
+
+def upgrade(url: str) -> None:
+    """Apply every missing migration in one transaction.
+
+    Raises ``db.unreachable``, ``db.server_too_old``, ``db.newer_schema``, ``db.disk_full``.
+    """
+    with _connect(url) as connection, connection.begin():
+        _require_server(connection)
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
+        config = alembic_config()
+        current = _current(connection)
+        if current == head():
+            return
+        _require_known(current)
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def require_current(url: str) -> None:
+    """Raise ``db.not_migrated`` or ``db.newer_schema`` unless the schema is this version's."""
+    with _connect(url) as connection:
+        current = _current(connection)
+    if current == head():
+        return
+    _require_known(current)
+    raise OpenWatchError(NOT_MIGRATED, current=current or "empty", needed=head())
+
+
+def current_revision(url: str) -> str | None:
+    """Return the revision that the database is at; None when it is empty."""
+    with _connect(url) as connection:
+        return _current(connection)
+
+
+@lru_cache(maxsize=1)
+def head() -> str:
+    """Return the newest revision that this version of OpenWatch knows."""
+    revision = _scripts().get_current_head()
+    if revision is None:
+        raise LookupError(f"there are no migrations in {FOLDER}")
+    return revision
+
+
+def alembic_config() -> Config:
+    """Return Alembic's configuration; it has no file of its own."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(alembic_config())
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _require_known(current: str | None) -> None:
+    if current is not None and current not in {r.revision for r in _scripts().walk_revisions()}:
+        raise OpenWatchError(NEWER_SCHEMA, current=current)
+
+
+def _require_server(connection: Connection) -> None:
+    number = int(connection.execute(text("SHOW server_version_num")).scalar_one())
+    if number < MINIMUM_SERVER:
+        raise OpenWatchError(
+            SERVER_TOO_OLD, version=number // 10_000, minimum=MINIMUM_SERVER // 10_000
+        )
+
+
+@contextmanager
+def _connect(url: str) -> Generator[Connection]:
+    """Yield a connection of its own; its failures are told as registered errors."""
+    engine = create_engine(
+        sqlalchemy_url(url),
+        poolclass=NullPool,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
+    )
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except OperationalError as error:
+        said = str(error.orig).strip().splitlines()
+        if isinstance(error.orig, psycopg.errors.DiskFull):
+            raise OpenWatchError(
+                SERVER_DISK_FULL, problem=said[0] if said else "no space left"
+            ) from None
+        raise OpenWatchError(
+            UNREACHABLE, problem=said[0] if said else type(error.orig).__name__
+        ) from None
+    finally:
+        engine.dispose()

@@ -1,0 +1,1 @@
+"""One file per wing and change, in one line: each names the one before it."""
