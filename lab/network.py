@@ -1,0 +1,146 @@
+"""The network of a lab: one bridge that the machine is on, one that it is not."""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Final
+
+from lab.errors import LabError
+from lab.machine import run
+from lab.place import Place
+
+# RFC 2544 sets 198.18.0.0/15 apart for tests on one's own machines: nobody routes it.
+PUBLIC: Final = IPv4Network("198.18.0.0/16")
+BLOCK: Final = 22
+# On a bridge of its own in every lab, without an address of the machine: equal nets do not meet.
+PRIVATE_BLOCK: Final = IPv4Network("198.19.0.0/22")
+FIRST_HOST: Final = 10
+JUMP_ADDRESS: Final = PRIVATE_BLOCK[1]
+MACHINE_LOCK: Final = Path("/run/openwatch-lab.lock")
+NAMESPACES: Final = Path("/run/netns")
+
+
+def make_bridges(place: Place) -> IPv4Network:
+    """Make the lab's bridges unless they are there; return the block of addresses of its hosts."""
+    with _machine_locked():
+        if (present := _block_of(place.bridge)) is not None:
+            block = present
+        else:
+            block = _free_block(int(place.id, 16))
+            _delete_link(place.bridge)
+            run("ip", "link", "add", place.bridge, "type", "bridge")
+            run("ip", "addr", "add", f"{block[1]}/{block.prefixlen}", "dev", place.bridge)
+            run("ip", "link", "set", place.bridge, "up")
+        if not _exists(place.private_bridge):
+            run("ip", "link", "add", place.private_bridge, "type", "bridge")
+            run("ip", "link", "set", place.private_bridge, "up")
+    return block
+
+
+def host_address(block: IPv4Network, number: int) -> IPv4Address:
+    """The address of host ``number`` (from 1) in ``block``."""
+    offset = FIRST_HOST + number
+    if offset >= block.num_addresses - 1:
+        raise LabError(f"A lab has room for {block.num_addresses - FIRST_HOST - 2} hosts.")
+    return block[offset]
+
+
+def connect(
+    place: Place, host: str, number: int, *, address: IPv4Address, private: bool, jump: bool
+) -> None:
+    """Give a host its network namespace and cables; does nothing when it has them."""
+    namespace = place.namespace(host)
+    if (NAMESPACES / namespace).exists():
+        return
+    run("ip", "netns", "add", namespace)
+    bridge = place.private_bridge if private else place.bridge
+    cables = [(place.link(number), bridge, "eth0", address)]
+    if jump:
+        cables.append(
+            (place.link(number, private=True), place.private_bridge, "eth1", JUMP_ADDRESS)
+        )
+    outside: list[str] = []
+    inside = ["link set lo up"]
+    for link, bridge_name, interface, ip in cables:
+        outside.append(f"link add {link} type veth peer name {interface} netns {namespace}")
+        outside.append(f"link set {link} master {bridge_name} up")
+        inside.append(f"addr add {ip}/{BLOCK} dev {interface}")
+        inside.append(f"link set {interface} up")
+    _batch(outside)
+    _batch(inside, namespace)
+
+
+def disconnect(place: Place, host: str) -> None:
+    """Take a host's network away; its cables go with the namespace."""
+    namespace = place.namespace(host)
+    if (NAMESPACES / namespace).exists():
+        run("ip", "netns", "del", namespace, check=False)
+
+
+def set_cable(place: Place, number: int, *, up: bool) -> None:
+    """Plug in or pull out the machine's end of a host's cable."""
+    run("ip", "link", "set", place.link(number), "up" if up else "down")
+
+
+def remove_all(place: Place) -> None:
+    """Remove every namespace, link and bridge that carries the lab's prefix."""
+    if NAMESPACES.is_dir():
+        for entry in NAMESPACES.glob(f"{place.prefix}-*"):
+            run("ip", "netns", "del", entry.name, check=False)
+    for link in Path("/sys/class/net").glob(f"{place.prefix}*"):
+        _delete_link(link.name)
+
+
+def _batch(commands: list[str], namespace: str | None = None) -> None:
+    where = ("-n", namespace) if namespace else ()
+    run("ip", *where, "-batch", "-", stdin="\n".join(commands) + "\n")
+
+
+def _exists(link: str) -> bool:
+    return Path(f"/sys/class/net/{link}").exists()
+
+
+def _delete_link(link: str) -> None:
+    if _exists(link):
+        run("ip", "link", "del", link, check=False)
+
+
+def _block_of(bridge: str) -> IPv4Network | None:
+    if not _exists(bridge):
+        return None
+    blocks = _blocks_in_use(bridge)
+    return blocks[0] if blocks else None
+
+
+def _blocks_in_use(interface: str | None = None) -> list[IPv4Network]:
+    where = ("dev", interface) if interface else ()
+    links = json.loads(run("ip", "-j", "-4", "addr", "show", *where).stdout)
+    return [
+        ipaddress.IPv4Interface(f"{address['local']}/{address['prefixlen']}").network
+        for link in links
+        for address in link.get("addr_info", ())
+    ]
+
+
+def _free_block(seed: int) -> IPv4Network:
+    blocks = list(PUBLIC.subnets(new_prefix=BLOCK))
+    used = _blocks_in_use()
+    start = seed % len(blocks)
+    for block in blocks[start:] + blocks[:start]:
+        if not any(block.overlaps(other) for other in used):
+            return block
+    raise LabError(f"All of {PUBLIC} is in use on this machine.", "Stop a lab: lab down --all")
+
+
+@contextmanager
+def _machine_locked() -> Iterator[None]:
+    """Two labs that start together must not choose the same block."""
+    with MACHINE_LOCK.open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
