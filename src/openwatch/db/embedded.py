@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import time
@@ -137,8 +138,8 @@ def _answers(cluster: Cluster, programs: Programs) -> bool:
     """True when the server accepts connections. The pid file is no proof: it survives a kill."""
     if not cluster.socket_folder.exists():
         return False
-    ready = [programs.bin / "pg_isready", "-q", "-h", cluster.socket_folder, "-d", "postgres"]
-    return cluster.user.run(ready).returncode == 0
+    ready = [programs.bin / "pg_isready", "-q", "-h", cluster.socket_folder]
+    return cluster.user.run([*ready, "-U", ROLE, "-d", DATABASE]).returncode == 0
 
 
 def _create(cluster: Cluster, programs: Programs, *, durable: bool) -> None:
@@ -182,6 +183,7 @@ def _launch(cluster: Cluster, programs: Programs, *, durable: bool, notice: Noti
 
 def _launch_once(cluster: Cluster, programs: Programs, notice: Notice) -> str | None:
     """Start the server and wait for it; return None, or what it said when it ended instead."""
+    launched_at = time.time()
     with cluster.start_log.open("wb") as log:
         command = ["sh", "-c", _DETACH, programs.bin / "postgres", cluster.data]
         launched = cluster.user.run(command, stderr=log, own_session=True)
@@ -192,7 +194,7 @@ def _launch_once(cluster: Cluster, programs: Programs, notice: Notice) -> str | 
         if _answers(cluster, programs):
             return None
         if not _is_alive(pid):
-            return _last_words(cluster)
+            return _last_words(cluster, since=launched_at)
         if not told and time.monotonic() - started > _SLOW_SECONDS:
             notice("the database repairs itself after a crash; its size decides how long")
             told = True
@@ -260,7 +262,7 @@ def _failure(cluster: Cluster, said: str) -> OpenWatchError:
             DISK_FULL, folder=cluster.home, free_mb=free_mb, needed_mb=_ROOM_TO_CREATE_MB
         )
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    telling = [line for line in lines if "FATAL" in line or "error" in line.lower()]
+    telling = [line for line in lines if re.search(r"\b(FATAL|PANIC|error)\b", line)]
     problem = (telling or lines or ["it gave no reason"])[-1]
     return OpenWatchError(START_FAILED, problem=problem, log=_server_log(cluster))
 
@@ -270,8 +272,11 @@ def _server_log(cluster: Cluster) -> Path:
     return logs[-1] if logs else cluster.start_log
 
 
-def _last_words(cluster: Cluster) -> str:
-    texts = [path.read_text(errors="replace") for path in (_server_log(cluster), cluster.start_log)]
+def _last_words(cluster: Cluster, *, since: float) -> str:
+    """Return what the server said since then: to its log, and before it had one."""
+    logs = {cluster.start_log, _server_log(cluster)}
+    fresh = sorted((path for path in logs if path.stat().st_mtime >= since - 1), key=str)
+    texts = [path.read_text(errors="replace") for path in fresh]
     return "\n".join("\n".join(text.splitlines()[-20:]) for text in texts)
 
 

@@ -34,6 +34,7 @@ IDLE_IN_TRANSACTION: Final = "5min"
 _RECONNECT_FIRST_SECONDS: Final = 0.2
 _RECONNECT_MOST_SECONDS: Final = 10.0
 _TYPE_MODIFIER: Final = re.compile(r"\(.*?\)")
+_OWN_NAMES: Final = {"varchar": "character varying", "float": "double precision"}
 
 
 class Database:
@@ -155,10 +156,11 @@ def _wrap_json(row: Sequence[Any], json_at: list[int]) -> list[Any]:
 
 
 def _type_name(table: Table, column: str) -> str:
-    """Return PostgreSQL's name of a column's type without its modifier: ``character varying``."""
+    """Return PostgreSQL's own name of a column's type, without a length: ``character varying``."""
     compiled = table.c[column].type.compile(dialect=postgresql.dialect())
     name = _TYPE_MODIFIER.sub("", compiled).strip().lower()
-    return "character varying" if name == "varchar" else name
+    element = name.removesuffix("[]")
+    return _OWN_NAMES.get(element, element) + name[len(element) :]
 
 
 def _back_off(failures: int) -> float:
