@@ -1,0 +1,148 @@
+"""rules × snapshot → outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from openwatch.engine.assess.evaluate import Context, Result, evaluate
+from openwatch.engine.assess.outcome import Outcome, Verdict
+from openwatch.engine.facts import CouldNot, Reason
+from openwatch.engine.rules.corpus import Corpus
+from openwatch.engine.rules.schema import Implementation, PlatformRange, Rule
+from openwatch.engine.rules.variables import resolve
+from openwatch.engine.snapshot import Platform, Snapshot
+
+
+def assess(
+    corpus: Corpus, snapshot: Snapshot, variables: Mapping[str, Any] | None = None
+) -> tuple[Outcome, ...]:
+    """Return the outcome of every rule of the corpus, in the order of their ids.
+
+    Raises ``variable.invalid``. Nothing else: what cannot be measured is an outcome.
+    """
+    context = Context(snapshot, resolve(corpus.variables, variables or {}))
+    return tuple(_assess_rule(corpus.rules[rule_id], context) for rule_id in sorted(corpus.rules))
+
+
+def _assess_rule(rule: Rule, context: Context) -> Outcome:
+    platform = context.snapshot.identity.platform
+    if isinstance(platform, CouldNot):
+        return _error(rule, Reason.PLATFORM_UNKNOWN, f"The platform is unknown: {platform}")
+    if not _fits(rule.platforms, platform):
+        return _not_applicable(rule, f"The rule is not for {platform.name}.")
+    if rule.when is not None:
+        gate = evaluate(rule.when, context)
+        if gate.truth is False:
+            return _not_applicable(rule, "The host does not have what the rule is about.", gate)
+        if gate.truth is None:
+            return _unknown(rule, gate, "Whether the rule concerns this host is unknown")
+    return _assess_variants(rule, platform, context)
+
+
+def _assess_variants(rule: Rule, platform: Platform, context: Context) -> Outcome:
+    for variant in rule.variants():
+        if variant.platforms and not _fits(variant.platforms, platform):
+            continue
+        if variant.when is not None:
+            gate = evaluate(variant.when, context)
+            if gate.truth is None:
+                return _unknown(rule, gate, "Which form of the rule fits this host is unknown")
+            if gate.truth is False:
+                continue
+        return _judge(rule, variant, context)
+    return _not_applicable(rule, "No form of the rule fits this host.")
+
+
+def _judge(rule: Rule, variant: Implementation, context: Context) -> Outcome:
+    unset = sorted(variant.check.variables() - context.bindings.keys())
+    if unset:
+        message = f"Set the variable {', '.join(unset)} to have this rule judged."
+        return Outcome(rule.id, Verdict.NOT_CONFIGURED, rule.severity, message)
+    result = evaluate(variant.check, context)
+    if result.truth is None:
+        return _unknown(rule, result, "It could not be measured")
+    verdict = Verdict.PASS if result.truth else Verdict.FAIL
+    return Outcome(
+        rule_id=rule.id,
+        verdict=verdict,
+        severity=rule.severity,
+        message=_told(result),
+        observations=result.observations,
+        facts=_facts(variant, context),
+    )
+
+
+def _fits(ranges: tuple[PlatformRange, ...], platform: Platform) -> bool:
+    return any(entry.holds(platform.family, platform.version) for entry in ranges)
+
+
+def _told(result: Result) -> str:
+    """Return the observation that decided, as a sentence."""
+    wanted = [o for o in result.observations if o.satisfied is result.truth]
+    observation = next(iter(wanted or result.observations), None)
+    if observation is None:
+        return ""
+    label = "" if observation.field in ("value", "running") else f" {observation.field}"
+    place = ""
+    if observation.source is not None:
+        place = f" ({observation.source.path}:{observation.source.line})"
+    if result.truth:
+        return f"{observation.subject}{label}: {observation.actual}{place}."
+    more = len([o for o in wanted if o.satisfied is False]) - 1
+    rest = f" And {more} more." if more > 0 else ""
+    return (
+        f"{observation.subject}{label} is {observation.actual}{place}; "
+        f"expected: {observation.expected}.{rest}"
+    )
+
+
+def _facts(variant: Implementation, context: Context) -> tuple[str, ...]:
+    asked = {request.id for request in variant.check.requests()}
+    return tuple(sorted(asked & context.snapshot.facts.keys()))
+
+
+def _unknown(rule: Rule, result: Result, lead: str) -> Outcome:
+    could_not = result.could_not or CouldNot(Reason.INCOMPLETE)
+    return _error(rule, could_not.reason, f"{lead}: {could_not}", result)
+
+
+def _error(rule: Rule, reason: Reason, message: str, result: Result | None = None) -> Outcome:
+    return Outcome(
+        rule_id=rule.id,
+        verdict=Verdict.ERROR,
+        severity=rule.severity,
+        message=message,
+        reason=reason,
+        observations=result.observations if result else (),
+    )
+
+
+def _not_applicable(rule: Rule, message: str, result: Result | None = None) -> Outcome:
+    return Outcome(
+        rule_id=rule.id,
+        verdict=Verdict.NOT_APPLICABLE,
+        severity=rule.severity,
+        message=message,
+        observations=result.observations if result else (),
+    )
+
+
+def concerns(corpus: Corpus, detected: Snapshot) -> frozenset[Request]:
+    """Return the facts that the rules for the detected platform may need.
+
+    A host whose platform is unknown is asked for everything: the snapshot stays useful.
+    """
+    platform = detected.identity.platform
+    if isinstance(platform, CouldNot):
+        return corpus.requests()
+    wanted: set[Request] = set()
+    for rule in corpus.rules.values():
+        if not _fits(rule.platforms, platform):
+            continue
+        checks = [rule.when]
+        for variant in rule.variants():
+            if not variant.platforms or _fits(variant.platforms, platform):
+                checks += [variant.when, variant.check]
+        wanted.update(r for check in checks if check is not None for r in check.requests())
+    return frozenset(wanted)

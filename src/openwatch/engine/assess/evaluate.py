@@ -1,0 +1,304 @@
+"""Three-valued evaluation of checks: true, false, or nobody can say (Kleene's strong logic).
+
+OVAL 5.11 §5.3.6 uses the same tables: one false decides an AND and one true an OR, whatever the
+others are; everything else that touches an unknown is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from openwatch.engine.assess.outcome import Observation
+from openwatch.engine.facts import CouldNot, Request
+from openwatch.engine.rules.expectations import Expectation, holds, sentence, shown
+from openwatch.engine.rules.schema import Check, Quantifier
+from openwatch.engine.snapshot import Snapshot
+from openwatch.engine.subjects.base import Kind, Record, Subject
+
+MAX_OBSERVATIONS: Final = 40
+"""How many records of one check are listed as evidence; the rest is counted."""
+
+MAX_RAW: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The truth of a check, what was seen, and why it is unknown where it is."""
+
+    truth: bool | None
+    observations: tuple[Observation, ...] = ()
+    could_not: CouldNot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a check is evaluated against."""
+
+    snapshot: Snapshot
+    bindings: Mapping[str, Any]
+
+
+def conjunction(truths: Iterable[bool | None]) -> bool | None:
+    """Return the three-valued AND."""
+    unknown = False
+    for truth in truths:
+        if truth is False:
+            return False
+        unknown = unknown or truth is None
+    return None if unknown else True
+
+
+def disjunction(truths: Iterable[bool | None]) -> bool | None:
+    """Return the three-valued OR."""
+    unknown = False
+    for truth in truths:
+        if truth is True:
+            return True
+        unknown = unknown or truth is None
+    return None if unknown else False
+
+
+def negation(truth: bool | None) -> bool | None:
+    """Return the three-valued NOT."""
+    return None if truth is None else not truth
+
+
+def evaluate(check: Check, context: Context) -> Result:
+    """Return the result of a check. Pure."""
+    subject = check.subject
+    if subject is not None:
+        return _leaf(check, subject, context)
+    results = [evaluate(child, context) for child in check.children()]
+    truths = [result.truth for result in results]
+    if check.all is not None:
+        truth = conjunction(truths)
+    elif check.any is not None:
+        truth = disjunction(truths)
+    elif check.none is not None:
+        truth = negation(disjunction(truths))
+    else:
+        truth = negation(truths[0])
+    return Result(truth, tuple(_telling(results, truth)), _first_could_not(results, truth))
+
+
+def _telling(results: list[Result], truth: bool | None) -> Iterator[Observation]:
+    """Yield the observations, those that decided first."""
+    for wanted in (truth, not truth if truth is not None else False, None, True):
+        for result in results:
+            if result.truth is wanted:
+                yield from result.observations
+        results = [result for result in results if result.truth is not wanted]
+
+
+def _first_could_not(results: list[Result], truth: bool | None) -> CouldNot | None:
+    if truth is not None:
+        return None
+    return next((r.could_not for r in results if r.truth is None and r.could_not), None)
+
+
+def _leaf(check: Check, subject: Subject, context: Context) -> Result:
+    selection = subject.select(context.snapshot)
+    if selection.could_not is not None:
+        observation = _missing(check, subject, selection.could_not, context)
+        return Result(None, (observation,), selection.could_not)
+    where = {name: e.bind(context.bindings) for name, e in check.where.items()}
+    matched = [(record, _matches(where, record)) for record in selection.records]
+    chosen = [(record, match) for record, match in matched if match.truth is not False]
+    if check.count is not None:
+        return _counted(check, subject, chosen, context)
+    return _quantified(check, subject, chosen, context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    truth: bool | None
+    could_not: CouldNot | None = None
+
+
+def _matches(expectations: Mapping[str, Expectation], record: Record) -> _Match:
+    """Return whether a record is as expected; unknown when a field that decides it is."""
+    could_not: CouldNot | None = None
+    for name, expectation in expectations.items():
+        value = record.values.get(name)
+        if isinstance(value, CouldNot):
+            could_not = could_not or value
+        elif not holds(expectation, value):
+            return _Match(False)
+    return _Match(True) if could_not is None else _Match(None, could_not)
+
+
+def _counted(
+    check: Check, subject: Subject, chosen: list[tuple[Record, _Match]], context: Context
+) -> Result:
+    assert check.count is not None
+    count = check.count.bind(context.bindings)
+    certain = sum(1 for _, match in chosen if match.truth)
+    expected = sentence(count, Kind.NUMBER)
+    # Every number from the certain ones to all of them is possible.
+    verdicts = {holds(count, number) for number in range(certain, len(chosen) + 1)}
+    truth = verdicts.pop() if len(verdicts) == 1 else None
+    could_not = next((m.could_not for _, m in chosen if m.could_not), None)
+    listed = tuple(_listed(check, subject, record, match, context) for record, match in chosen)
+    total = Observation(
+        fact=_fact_id(subject),
+        subject=subject.LABEL,
+        field="count",
+        expected=expected,
+        actual=str(certain) if truth is not None else f"{certain} to {len(chosen)}",
+        satisfied=truth,
+        command=_command(subject, context),
+        problem=could_not.reason if truth is None and could_not else None,
+    )
+    observations = (total, *listed[:MAX_OBSERVATIONS])
+    return Result(truth, observations, could_not if truth is None else None)
+
+
+def _listed(
+    check: Check, subject: Subject, record: Record, match: _Match, context: Context
+) -> Observation:
+    """Return one record that was counted, with the fields that made it count."""
+    kinds = subject.fields_of()
+    name = next(iter(check.where), next(iter(kinds)))
+    return _observe(
+        subject, record, name,
+        expected="counted" if match.truth else "may count",
+        satisfied=None if match.truth is None else _wants_some(check),
+        context=context,
+    )  # fmt: skip
+
+
+def _wants_some(check: Check) -> bool:
+    """Return whether a counted record is what the rule hopes for (``count: 0`` hopes for none)."""
+    return check.count is not None and not holds(check.count, 0) if not _has_variables(
+        check.count
+    ) else True
+
+
+def _has_variables(expectation: Expectation | None) -> bool:
+    return expectation is not None and bool(expectation.variables())
+
+
+def _quantified(
+    check: Check, subject: Subject, chosen: list[tuple[Record, _Match]], context: Context
+) -> Result:
+    expect = {name: e.bind(context.bindings) for name, e in check.expect.items()}
+    if not chosen:
+        return _no_record(check, subject, expect, context)
+    judged = [(r, m, _matches(expect, r)) for r, m in chosen]
+    match check.quantifier:
+        case Quantifier.EVERY:
+            # A record that may not belong here cannot make the rule fail, only unknown.
+            truth = conjunction(_implies(m.truth, j.truth) for _, m, j in judged)
+        case Quantifier.SOME:
+            truth = disjunction(conjunction((m.truth, j.truth)) for _, m, j in judged)
+        case Quantifier.NONE:
+            truth = negation(
+                disjunction(conjunction((m.truth, j.truth)) for _, m, j in judged)
+            )
+    could_not = None
+    if truth is None:
+        could_not = next((c for _, m, j in judged if (c := m.could_not or j.could_not)), None)
+    ordered = sorted(judged, key=lambda entry: _rank(entry[2].truth))
+    observations = [
+        _judged_field(subject, record, name, expectation, context)
+        for record, _, _ in ordered
+        for name, expectation in expect.items()
+    ]
+    return Result(truth, tuple(observations[:MAX_OBSERVATIONS]), could_not)
+
+
+def _implies(premise: bool | None, conclusion: bool | None) -> bool | None:
+    return disjunction((negation(premise), conclusion))
+
+
+def _rank(truth: bool | None) -> int:
+    return {False: 0, None: 1, True: 2}[truth]
+
+
+def _no_record(
+    check: Check, subject: Subject, expect: Mapping[str, Expectation], context: Context
+) -> Result:
+    truth = check.if_none == "pass"
+    name, expectation = next(iter(expect.items()))
+    observation = Observation(
+        fact=_fact_id(subject),
+        subject=subject.LABEL,
+        field=name,
+        expected=sentence(expectation, subject.fields_of()[name]),
+        actual="there is none",
+        satisfied=truth,
+        command=_command(subject, context),
+    )
+    return Result(truth, (observation,))
+
+
+def _judged_field(
+    subject: Subject, record: Record, name: str, expectation: Expectation, context: Context
+) -> Observation:
+    value = record.values.get(name)
+    satisfied = None if isinstance(value, CouldNot) else holds(expectation, value)
+    return _observe(
+        subject, record, name,
+        expected=sentence(expectation, subject.fields_of()[name]),
+        satisfied=satisfied,
+        context=context,
+    )  # fmt: skip
+
+
+def _observe(
+    subject: Subject,
+    record: Record,
+    name: str,
+    *,
+    expected: str,
+    satisfied: bool | None,
+    context: Context,
+) -> Observation:
+    value = record.values.get(name)
+    source = record.sources.get(name)
+    return Observation(
+        fact=_fact_id(subject),
+        subject=record.name,
+        field=name,
+        expected=expected,
+        actual=shown(value, subject.fields_of()[name]),
+        satisfied=satisfied,
+        command=_command(subject, context),
+        source=source,
+        raw=(source.text if source else record.raw)[:MAX_RAW],
+        problem=value.reason if isinstance(value, CouldNot) else None,
+    )
+
+
+def _missing(
+    check: Check, subject: Subject, could_not: CouldNot, context: Context
+) -> Observation:
+    kinds = subject.fields_of()
+    name = next(iter(check.expect), "count")
+    expectation = check.expect.get(name) or check.count
+    assert expectation is not None
+    return Observation(
+        fact=_fact_id(subject),
+        subject=subject.LABEL,
+        field=name,
+        expected=sentence(expectation.bind(context.bindings), kinds.get(name, Kind.NUMBER)),
+        actual=str(could_not),
+        satisfied=None,
+        command=_command(subject, context),
+        problem=could_not.reason,
+    )
+
+
+def _primary(subject: Subject) -> Request:
+    return subject.requests()[0]
+
+
+def _fact_id(subject: Subject) -> str:
+    return _primary(subject).id
+
+
+def _command(subject: Subject, context: Context) -> str:
+    fact = context.snapshot.facts.get(_fact_id(subject))
+    return "" if fact is None else fact.command

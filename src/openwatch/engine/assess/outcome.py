@@ -1,0 +1,108 @@
+"""Outcomes: the verdict on one rule and the observations that it rests on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from openwatch.engine.facts import Reason
+from openwatch.engine.rules.schema import Severity
+from openwatch.engine.subjects.base import Source
+
+
+class Verdict(StrEnum):
+    """What can be said of one rule on one host."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    ERROR = "error"
+    NOT_APPLICABLE = "not_applicable"
+    MANUAL = "manual"
+    NOT_CONFIGURED = "not_configured"
+
+
+VERDICT_TEXT: Final[Mapping[Verdict, str]] = {
+    Verdict.PASS: "The host is as the rule wants it.",
+    Verdict.FAIL: "The host deviates from the rule.",
+    Verdict.ERROR: "It could not be measured. This is never a pass.",
+    Verdict.NOT_APPLICABLE: "The rule does not concern this host.",
+    Verdict.MANUAL: "A person has to judge it.",
+    Verdict.NOT_CONFIGURED: "A site value that the rule needs has not been set.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One value that was looked at.
+
+    ``satisfied`` is ``None`` when the value could not be measured; ``problem`` then says why.
+    """
+
+    fact: str
+    subject: str
+    field: str
+    expected: str
+    actual: str
+    satisfied: bool | None
+    command: str = ""
+    source: Source | None = None
+    raw: str = ""
+    problem: Reason | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return this observation as evidence: only what the host and the rule say, no times."""
+        document: dict[str, Any] = {
+            "fact": self.fact,
+            "subject": self.subject,
+            "field": self.field,
+            "expected": self.expected,
+            "actual": self.actual,
+            "satisfied": self.satisfied,
+            "command": self.command,
+            "raw": self.raw,
+        }
+        if self.source is not None:
+            document["source"] = {
+                "path": self.source.path,
+                "line": self.source.line,
+                "text": self.source.text,
+            }
+        if self.problem is not None:
+            document["problem"] = self.problem.value
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict on one rule. ``reason`` is set when, and only when, the verdict is ``error``."""
+
+    rule_id: str
+    verdict: Verdict
+    severity: Severity
+    message: str
+    reason: Reason | None = None
+    observations: tuple[Observation, ...] = ()
+    facts: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """Return the outcome as evidence (canonical JSON of it is what is hashed and kept)."""
+        document: dict[str, Any] = {
+            "rule": self.rule_id,
+            "verdict": self.verdict.value,
+            "severity": self.severity.value,
+            "message": self.message,
+            "observations": [observation.document() for observation in self.observations],
+            "facts": list(self.facts),
+        }
+        if self.reason is not None:
+            document["reason"] = self.reason.value
+        return document
+
+
+def count_verdicts(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """Return how many outcomes have each verdict; every verdict has an entry."""
+    counts = Counter(outcome.verdict.value for outcome in outcomes)
+    return {verdict.value: counts[verdict.value] for verdict in Verdict}

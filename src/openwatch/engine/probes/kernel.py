@@ -1,0 +1,153 @@
+"""The kernel's settings: sysctl values at run time, and kernel modules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from openwatch.engine.facts import CouldNot, Fact, Reason, Request
+from openwatch.engine.frames import ItemResult
+from openwatch.engine.probes.base import Item, Probe, failure
+
+_SYSCTL_KEY: Final = re.compile(r"[a-z0-9_]+(?:[./][A-Za-z0-9_*-]+)+\Z")
+_MODULE: Final = re.compile(r"[a-zA-Z0-9_-]+\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """What the host does with one kernel module (``None``: it cannot be said)."""
+
+    loaded: bool
+    built_in: bool | None
+    available: bool | None
+    blacklisted: bool
+    install: str | None
+
+
+class _LineProbe(Probe):
+    """Shared: one item for all subjects; each subject answers with lines ``<subject> <rest>``."""
+
+    seconds = 10
+    max_bytes = 1024 * 1024
+
+    def facts(
+        self, requests: Sequence[Request], results: Mapping[str, ItemResult]
+    ) -> Iterable[Fact]:
+        (item,) = self.items(requests)
+        result = results.get(item.id)
+        problem = failure(item, result)
+        lines: dict[str, list[bytes]] = {}
+        for line in (b"" if result is None else result.output).splitlines(keepends=True):
+            subject, _, rest = line.partition(b" ")
+            lines.setdefault(subject.decode("utf-8", "replace"), []).append(rest)
+        for request in requests:
+            yield Fact(
+                request=request,
+                command=self.command(request),
+                output=b"".join(lines.get(request.subject, [])),
+                exit_status=None if result is None else result.exit_status,
+                could_not=problem,
+                seconds=0.0 if result is None else result.seconds / max(1, len(requests)),
+            )
+
+    def command(self, request: Request) -> str:
+        """Return what a person would type to ask the same."""
+        raise NotImplementedError
+
+
+class SysctlProbe(_LineProbe):
+    """The running value of one sysctl key, read from /proc/sys."""
+
+    name = "sysctl"
+
+    def command(self, request: Request) -> str:
+        return f"sysctl -n {request.subject}"
+
+    def items(self, requests: Sequence[Request]) -> tuple[Item, ...]:
+        keys = [_checked(r.subject, _SYSCTL_KEY) for r in requests]
+        body = (
+            "g() { f=/proc/sys/$2\n"
+            'if [ ! -e "$f" ]; then echo "$1 absent"\n'
+            'elif v=$(cat "$f" 2>/dev/null); then printf "%s =%s\\n" "$1" "$v"\n'
+            'else echo "$1 denied"; fi; }\n'
+            + "\n".join(f"g {key} {sysctl_path(key)}" for key in keys)
+        )
+        return (Item(self.name, body, "sysctl", self.seconds, self.max_bytes),)
+
+    def read(self, fact: Fact) -> str | None | CouldNot:
+        """Return the value with blanks folded, or ``None`` when this kernel has no such key."""
+        if fact.could_not is not None:
+            return fact.could_not
+        text = fact.output.decode("utf-8", "replace").strip()
+        if text == "absent":
+            return None
+        if text == "denied":
+            return CouldNot(Reason.DENIED, f"{fact.request.subject} may not be read.")
+        if not text.startswith("="):
+            return CouldNot(Reason.UNPARSABLE, f"No value of {fact.request.subject}.")
+        return " ".join(text[1:].split())
+
+
+class ModuleProbe(_LineProbe):
+    """A kernel module: loaded, built in, on the disk, and what modprobe(8) would do with it."""
+
+    name = "module"
+
+    def command(self, request: Request) -> str:
+        return f"modprobe -n -v {request.subject}; lsmod"
+
+    def items(self, requests: Sequence[Request]) -> tuple[Item, ...]:
+        names = [_checked(r.subject, _MODULE) for r in requests]
+        # Names are the same with - and _ (modprobe(8)); all is compared in the _ form.
+        body = (
+            "t() { tr - _; }\n"
+            "k=/lib/modules/$(uname -r)\n"
+            "l=; if [ -e /proc/modules ]; then l=$(cut -d' ' -f1 /proc/modules) || exit 1; fi\n"
+            "b=; d=; a=no\n"
+            'if [ -r "$k/modules.dep" ]; then a=yes; d=$(cut -d: -f1 "$k/modules.dep" | t);'
+            ' b=$(t <"$k/modules.builtin" 2>/dev/null); fi\n'
+            "c=$(modprobe --showconfig 2>/dev/null | grep -E '^(install|blacklist) ') || c=\n"
+            "command -v modprobe >/dev/null 2>&1 || exit 127\n"
+            "m() { u=$(echo \"$1\" | t)\n"
+            'printf "%s\\n" "$l" | grep -qx "$u" && echo "$1 loaded"\n'
+            'if [ $a = yes ]; then echo "$1 index"\n'
+            'printf "%s\\n" "$b" | grep -q "/$u\\.ko" && echo "$1 builtin"\n'
+            'printf "%s\\n" "$d" | grep -q "/$u\\.ko" && echo "$1 available"; fi\n'
+            'printf "%s\\n" "$c" | while read -r w n r; do\n'
+            '[ "$(echo "$n" | t)" = "$u" ] && echo "$1 $w $r"; done\n'
+            'echo "$1 end"; }\n' + "\n".join(f"m {name}" for name in names)
+        )
+        return (Item(self.name, body, "modprobe", self.seconds, self.max_bytes),)
+
+    def read(self, fact: Fact) -> Module | CouldNot:
+        if fact.could_not is not None:
+            return fact.could_not
+        lines = fact.output.decode("utf-8", "replace").splitlines()
+        if not lines or lines[-1] != "end":
+            return CouldNot(Reason.UNPARSABLE, f"No answer about {fact.request.subject}.")
+        installs = [line.removeprefix("install ") for line in lines if line.startswith("install ")]
+        indexed = "index" in lines
+        return Module(
+            loaded="loaded" in lines,
+            built_in="builtin" in lines if indexed else None,
+            available=("available" in lines or "builtin" in lines) if indexed else None,
+            blacklisted=any(line.split()[0] == "blacklist" for line in lines if line),
+            install=installs[-1].strip() if installs else None,
+        )
+
+
+def sysctl_path(key: str) -> str:
+    """Return the path of a key below /proc/sys.
+
+    sysctl(8): dots and slashes change places when the first separator is a dot.
+    """
+    first = next((c for c in key if c in "./"), ".")
+    return key if first == "/" else key.translate(str.maketrans("./", "/."))
+
+
+def _checked(subject: str, pattern: re.Pattern[str]) -> str:
+    if not pattern.match(subject):
+        raise ValueError(f"not a name that can be asked for: {subject!r}")
+    return subject

@@ -1,0 +1,152 @@
+"""Installed packages (dpkg, rpm) and systemd units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from openwatch.engine.facts import CouldNot, Fact, Reason, Request
+from openwatch.engine.frames import ItemResult
+from openwatch.engine.probes.base import Item, Probe, TableProbe, failure
+
+_UNIT: Final = re.compile(r"[A-Za-z0-9@_.:\\-]+\.(?:service|socket|timer|target|mount|path)\Z")
+
+_UNIT_PROPERTIES: Final = (
+    "Id", "Names", "LoadState", "ActiveState", "SubState", "UnitFileState", "FragmentPath",
+)  # fmt: skip
+
+ENABLED_STATES: Final = frozenset({"enabled", "enabled-runtime", "alias", "generated"})
+"""systemctl(1) is-enabled: the states in which something starts the unit by itself. A ``static``
+unit is only pulled in by others, an ``indirect`` one by its ``Also=``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One installed package. ``status`` is the dpkg status word, ``installed`` for rpm."""
+
+    name: str
+    version: str
+    arch: str
+    status: str
+
+    @property
+    def installed(self) -> bool:
+        """Unpacked and half-configured packages are on the disk: only ``installed`` is whole."""
+        return self.status == "installed"
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """systemctl show of one unit."""
+
+    name: str
+    load_state: str
+    active_state: str
+    unit_file_state: str
+    fragment_path: str
+
+
+class PackagesProbe(TableProbe):
+    """All packages of the host's own package database."""
+
+    name = "packages"
+    command = "dpkg-query -W || rpm -qa"
+    max_bytes = 8 * 1024 * 1024
+    seconds = 30
+    # Tools of the other family may be installed (rpm on Debian, dpkg on Fedora): os-release says
+    # which database is the host's own.
+    body = (
+        'case "$(. /etc/os-release 2>/dev/null; echo " $ID $ID_LIKE ")" in\n'
+        '*" debian "*|*" ubuntu "*) f=dpkg;;\n'
+        '*" rhel "*|*" fedora "*|*" suse "*|*" centos "*) f=rpm;;\n'
+        "*) if command -v dpkg-query >/dev/null 2>&1; then f=dpkg; else f=rpm; fi;;\n"
+        "esac\n"
+        'echo "#$f"\n'
+        "if [ $f = dpkg ]; then\n"
+        " dpkg-query -W -f '${Package}|${Version}|${Architecture}|${db:Status-Status}\\n'\n"
+        "else rpm -qa --qf '%{NAME}|%{EPOCHNUM}:%{VERSION}-%{RELEASE}|%{ARCH}|installed\\n'; fi"
+    )
+
+    def clean(self, output: bytes) -> bytes:
+        # rpm -qa has no order of its own: sorted, an unchanged host gives unchanged bytes.
+        head, *lines = output.splitlines(keepends=True) or [b""]
+        return head + b"".join(sorted(lines))
+
+    def parse(self, text: str) -> Mapping[str, Package] | CouldNot:
+        """Return the packages by name; of several architectures the installed one counts."""
+        lines = text.splitlines()
+        if len(lines) < 2 or lines[0] not in ("#dpkg", "#rpm"):
+            return CouldNot(Reason.UNPARSABLE, "The package database gave no list.")
+        packages: dict[str, Package] = {}
+        for line in lines[1:]:
+            parts = line.split("|")
+            if len(parts) != 4 or not parts[0]:
+                return CouldNot(Reason.UNPARSABLE, f"Unexpected line {line[:80]!r}.")
+            package = Package(*parts)
+            known = packages.get(package.name)
+            if known is None or not known.installed:
+                packages[package.name] = package
+        return packages
+
+
+class UnitsProbe(Probe):
+    """The state of named systemd units, from one ``systemctl show``."""
+
+    name = "unit"
+
+    def items(self, requests: Sequence[Request]) -> tuple[Item, ...]:
+        for request in requests:
+            if not _UNIT.match(request.subject):
+                raise ValueError(f"not a unit name: {request.subject!r}")
+        names = " ".join(r.subject.replace("\\", "\\\\") for r in requests)
+        body = (
+            "command -v systemctl >/dev/null 2>&1 || exit 127\n"
+            f"systemctl --no-pager show -p {','.join(_UNIT_PROPERTIES)} -- {names}"
+        )
+        return (Item(self.name, body, "systemctl show", 15, 1024 * 1024),)
+
+    def facts(
+        self, requests: Sequence[Request], results: Mapping[str, ItemResult]
+    ) -> Iterable[Fact]:
+        (item,) = self.items(requests)
+        result = results.get(item.id)
+        problem = failure(item, result)
+        output = b"" if result is None else result.output.strip(b"\n")
+        # One block a unit, in the order asked for; blocks are separated by an empty line.
+        blocks = output.split(b"\n\n") if output else []
+        if problem is None and len(blocks) != len(requests):
+            problem = CouldNot(
+                Reason.UNPARSABLE,
+                f"systemctl answered about {len(blocks)} of {len(requests)} units.",
+            )
+        for index, request in enumerate(requests):
+            yield Fact(
+                request=request,
+                command=f"systemctl show {request.subject}",
+                output=b"" if problem else blocks[index] + b"\n",
+                exit_status=None if result is None else result.exit_status,
+                could_not=problem,
+                seconds=0.0 if result is None else result.seconds / max(1, len(requests)),
+            )
+
+    def read(self, fact: Fact) -> Unit | CouldNot:
+        if fact.could_not is not None:
+            return fact.could_not
+        values: dict[str, str] = {}
+        for line in fact.output.decode("utf-8", "replace").splitlines():
+            key, _, value = line.partition("=")
+            values[key] = value
+        names = values.get("Names", "").split()
+        if fact.request.subject not in (values.get("Id"), *names):
+            return CouldNot(Reason.UNPARSABLE, "systemctl answered about another unit.")
+        if not values.get("LoadState") or not values.get("ActiveState"):
+            return CouldNot(Reason.UNPARSABLE, "systemctl gave no state.")
+        return Unit(
+            name=fact.request.subject,
+            load_state=values["LoadState"],
+            active_state=values["ActiveState"],
+            unit_file_state=values.get("UnitFileState", ""),
+            fragment_path=values.get("FragmentPath", ""),
+        )

@@ -1,0 +1,152 @@
+"""The corpus: all rules, the variables that they use and the frameworks that cite them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from openwatch.engine.errors import FRAMEWORK_UNKNOWN, RULE_UNKNOWN, RULES_INVALID
+from openwatch.engine.facts import Request
+from openwatch.engine.rules.loader import RuleProblem, load_rules, load_text
+from openwatch.engine.rules.schema import Rule
+from openwatch.engine.rules.variables import VariableDefinition
+from openwatch.kit.canonical import canonical_json
+from openwatch.kit.errors import OpenWatchError
+from openwatch.kit.hashing import sha256_hex
+from openwatch.kit.resources import corpus_dir
+
+
+class Framework(BaseModel):
+    """A benchmark or catalogue of controls that rules refer to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    publisher: str
+    version: str
+    family: str | None = Field(default=None, description="Alias over all platforms, e.g. stig.")
+
+
+class _Frameworks(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    frameworks: Mapping[str, Framework]
+
+
+class _Variables(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    variables: Mapping[str, VariableDefinition]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A set of rules that was validated as a whole."""
+
+    rules: Mapping[str, Rule]
+    variables: Mapping[str, VariableDefinition]
+    frameworks: Mapping[str, Framework]
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 over all rules and variables: the version of what was asked."""
+        document: dict[str, Any] = {
+            "rules": {i: r.model_dump(mode="json", by_alias=True) for i, r in self.rules.items()},
+            "variables": {n: v.model_dump(mode="json") for n, v in self.variables.items()},
+        }
+        return sha256_hex(canonical_json(document))
+
+    def requests(self) -> frozenset[Request]:
+        """Return every fact that some rule may need."""
+        return frozenset(request for rule in self.rules.values() for request in rule.requests())
+
+    def rule(self, rule_id: str) -> Rule:
+        """Return a rule; raises ``rule.unknown``."""
+        try:
+            return self.rules[rule_id]
+        except KeyError:
+            raise OpenWatchError(RULE_UNKNOWN, rule=rule_id) from None
+
+    def only(self, rule_ids: Iterable[str]) -> Corpus:
+        """Return the corpus with these rules alone; raises ``rule.unknown``."""
+        return Corpus({i: self.rule(i) for i in rule_ids}, self.variables, self.frameworks)
+
+    def cited_by(self, framework: str) -> Corpus:
+        """Return the rules that a framework cites; ``stig`` stands for all ``stig_…``.
+
+        Raises ``framework.unknown``.
+        """
+        names = {
+            name
+            for name, entry in self.frameworks.items()
+            if framework in (name, entry.family)
+        }
+        if not names:
+            known = ", ".join(
+                sorted(self.frameworks | {f.family: 0 for f in self.frameworks.values() if f.family})
+            )
+            raise OpenWatchError(FRAMEWORK_UNKNOWN, framework=framework, known=known)
+        rules = {i: r for i, r in self.rules.items() if names & r.references.keys()}
+        return Corpus(rules, self.variables, self.frameworks)
+
+
+def load_corpus(path: Path | None = None) -> Corpus:
+    """Return the corpus in a directory (the built-in one when ``None``).
+
+    Raises ``rules.invalid`` with every problem of every file.
+    """
+    directory = path or corpus_dir()
+    if directory is None:
+        problem = "  the built-in rules are not part of this installation"
+        raise OpenWatchError(RULES_INVALID, count=1, problems=problem)
+    return _load(directory.resolve())
+
+
+@lru_cache(maxsize=4)
+def _load(directory: Path) -> Corpus:
+    rules, problems = load_rules(directory)
+    frameworks, framework_problems = _index(directory, "frameworks/index.yml", _Frameworks)
+    variables, variable_problems = _index(directory, "variables.yml", _Variables)
+    found = [*problems, *framework_problems, *variable_problems]
+    corpus = Corpus(
+        rules,
+        variables.variables if variables else {},
+        frameworks.frameworks if frameworks else {},
+    )
+    if not found:
+        found += _unknown_names(corpus)
+    if not rules and not found:
+        found.append(RuleProblem(str(directory.name), 1, "there is no rule in this directory"))
+    if found:
+        listed = "\n".join(f"  {problem}" for problem in sorted(found))
+        raise OpenWatchError(RULES_INVALID, count=len(found), problems=listed)
+    return corpus
+
+
+def _index(directory: Path, name: str, model: Any) -> tuple[Any, tuple[RuleProblem, ...]]:
+    path = directory / name
+    try:
+        return load_text(model, path.read_text("utf-8"), name)
+    except FileNotFoundError:
+        return None, ()
+    except (OSError, UnicodeDecodeError) as error:
+        return None, (RuleProblem(name, 1, f"cannot be read: {error}"),)
+
+
+def _unknown_names(corpus: Corpus) -> Iterable[RuleProblem]:
+    for rule in corpus.rules.values():
+        file = f"{rule.category.value}/{rule.id}.yml"
+        for name in sorted(rule.references.keys() - corpus.frameworks.keys()):
+            yield RuleProblem(
+                file, 1, f"references names the unknown framework {name!r}",
+                "Add it to frameworks/index.yml, or mend the name.",
+            )  # fmt: skip
+        for name in sorted(rule.variables() - corpus.variables.keys()):
+            yield RuleProblem(
+                file, 1, f"it uses the unknown variable {name!r}", "Add it to variables.yml."
+            )

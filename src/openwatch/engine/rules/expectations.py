@@ -1,0 +1,272 @@
+"""Tests on the fields of a record: typed, closed, and written as a sentence for people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from openwatch.engine.subjects.base import Kind, Value
+
+Scalar = Annotated[str | int | bool, Field(union_mode="left_to_right")]
+Bindings = Mapping[str, Any]
+
+
+class Variable(BaseModel):
+    """A reference to a variable; it is bound after parsing and never spliced into text."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    var: str
+
+
+def _operand_tag(value: object) -> str:
+    return "variable" if isinstance(value, dict | Variable) else "value"
+
+
+ScalarOperand = Annotated[
+    Annotated[bool | int | str, Tag("value")] | Annotated[Variable, Tag("variable")],
+    Discriminator(_operand_tag),
+]
+NumberOperand = Annotated[
+    Annotated[int, Tag("value")] | Annotated[Variable, Tag("variable")],
+    Discriminator(_operand_tag),
+]
+ListOperand = Annotated[
+    Annotated[tuple[bool | int | str, ...], Tag("value")] | Annotated[Variable, Tag("variable")],
+    Discriminator(_operand_tag),
+]
+OctalOperand = Annotated[
+    Annotated[str, Field(pattern=r"^[0-7]{3,4}$"), Tag("value")]
+    | Annotated[Variable, Tag("variable")],
+    Discriminator(_operand_tag),
+]
+
+
+class Expectation(BaseModel):
+    """What a field has to be; several keys have to hold together.
+
+    In a rule a bare value stands for ``equals`` and a list for ``one_of``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    equals: ScalarOperand | None = None
+    not_equals: ScalarOperand | None = None
+    one_of: ListOperand | None = None
+    none_of: ListOperand | None = None
+    at_least: NumberOperand | None = None
+    at_most: NumberOperand | None = None
+    matches: str | None = Field(default=None, description="The whole value matches.")
+    not_matches: str | None = None
+    includes: ListOperand | None = Field(default=None, description="All of these are there.")
+    excludes: ListOperand | None = Field(default=None, description="None of these is there.")
+    only: ListOperand | None = Field(default=None, description="Nothing but these is there.")
+    no_more_than: OctalOperand | None = Field(
+        default=None, description="No permission bit beyond these."
+    )
+    present: bool | None = Field(default=None, description="Whether it is set at all.")
+    or_absent: bool = Field(default=False, description="Not being set is as good.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_forms(cls, value: object) -> object:
+        if isinstance(value, list | tuple):
+            return {"one_of": value}
+        if isinstance(value, bool | int | str):
+            return {"equals": value}
+        if isinstance(value, dict) and value.keys() == {"var"}:  # pyright: ignore[reportUnknownMemberType]
+            return {"equals": value}
+        return value  # pyright: ignore[reportUnknownVariableType]
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Expectation:
+        if not self.tests():
+            raise ValueError("an expectation has to test something")
+        for pattern in (self.matches, self.not_matches):
+            _compile(pattern)
+        if self.present is False and len(self.tests()) > 1:
+            raise ValueError("`present: false` leaves nothing else to test")
+        return self
+
+    def tests(self) -> dict[str, Any]:
+        """Return the tests that are set, by name."""
+        return {name: v for name in _TESTS if (v := getattr(self, name)) is not None}
+
+    def variables(self) -> frozenset[str]:
+        """Return the names of the variables that this expectation needs."""
+        return frozenset(v.var for v in self.tests().values() if isinstance(v, Variable))
+
+    def bind(self, bindings: Bindings) -> Expectation:
+        """Return this expectation with its variables replaced by their values."""
+        names = self.variables()
+        if not names:
+            return self
+        bound = {
+            name: bindings[test.var] for name, test in self.tests().items()
+            if isinstance(test, Variable)
+        }  # fmt: skip
+        return Expectation.model_validate(
+            {**self.tests(), **bound, "or_absent": self.or_absent}
+        )
+
+    def problems(self, kind: Kind) -> list[str]:
+        """Return why a field of this kind cannot be tested so; empty when it can."""
+        return [
+            f"`{name}` does not fit a field of type {kind}"
+            for name in self.tests()
+            if name not in _FITTING[kind]
+        ]
+
+
+_TESTS: Final = (
+    "equals", "not_equals", "one_of", "none_of", "at_least", "at_most", "matches", "not_matches",
+    "includes", "excludes", "only", "no_more_than", "present",
+)  # fmt: skip
+
+_ANY: Final = frozenset({"equals", "not_equals", "one_of", "none_of", "present"})
+_FITTING: Final[Mapping[Kind, frozenset[str]]] = {
+    Kind.TEXT: _ANY | {"at_least", "at_most", "matches", "not_matches"},
+    Kind.NUMBER: _ANY | {"at_least", "at_most"},
+    Kind.FLAG: frozenset({"equals"}),
+    Kind.MODE: frozenset({"equals", "one_of", "no_more_than", "present"}),
+    Kind.WORDS: frozenset({"includes", "excludes", "only", "present"}),
+}
+
+_INTEGER: Final = re.compile(r"[+-]?[0-9]+\Z")
+
+
+def holds(expectation: Expectation, value: Value) -> bool:
+    """Return whether a known, bound value is as expected. An unset value satisfies nothing but
+    ``present: false`` and ``or_absent``.
+    """
+    if value is None:
+        return expectation.or_absent or expectation.present is False
+    return all(_test(name, wanted, value) for name, wanted in expectation.tests().items())
+
+
+def _test(name: str, wanted: Any, value: Value) -> bool:
+    match name:
+        case "equals":
+            return _same(value, wanted)
+        case "not_equals":
+            return not _same(value, wanted)
+        case "one_of":
+            return any(_same(value, one) for one in wanted)
+        case "none_of":
+            return not any(_same(value, one) for one in wanted)
+        case "at_least":
+            return (number := as_number(value)) is not None and number >= wanted
+        case "at_most":
+            return (number := as_number(value)) is not None and number <= wanted
+        case "matches":
+            return re.fullmatch(wanted, str(value)) is not None
+        case "not_matches":
+            return re.fullmatch(wanted, str(value)) is None
+        case "includes":
+            return isinstance(value, frozenset) and _words(wanted) <= value
+        case "excludes":
+            return isinstance(value, frozenset) and not _words(wanted) & value
+        case "only":
+            return isinstance(value, frozenset) and bool(value) and value <= _words(wanted)
+        case "no_more_than":
+            return isinstance(value, int) and value & ~int(wanted, 8) & 0o7777 == 0
+        case "present":
+            return bool(wanted)
+        case _:
+            raise ValueError(f"no test {name!r}")
+
+
+def as_number(value: Value) -> int | None:
+    """Return a whole number, or ``None``: a prefix of digits is not a number."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and _INTEGER.match(value.strip()):
+        return int(value)
+    return None
+
+
+def _same(value: Value, wanted: str | int | bool) -> bool:
+    if isinstance(wanted, bool) or isinstance(value, bool):
+        return value is wanted
+    if isinstance(wanted, int):
+        return as_number(value) == wanted
+    if isinstance(value, int):
+        # A mode is written in octal digits.
+        return bool(re.fullmatch(r"[0-7]{3,4}", wanted)) and value == int(wanted, 8)
+    return value == wanted
+
+
+def _words(wanted: tuple[str | int | bool, ...]) -> frozenset[str]:
+    return frozenset(str(word) for word in wanted)
+
+
+def _compile(pattern: str | None) -> None:
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+
+
+def sentence(expectation: Expectation, kind: Kind) -> str:
+    """Return the expectation in words, for example ``at least 1 and at most 365``."""
+    parts = [_phrase(name, wanted, kind) for name, wanted in expectation.tests().items()]
+    text = " and ".join(parts)
+    return f"{text}, or not set" if expectation.or_absent else text
+
+
+def _phrase(name: str, wanted: Any, kind: Kind) -> str:
+    if isinstance(wanted, Variable):
+        wanted = f"${{{wanted.var}}}"
+    match name:
+        case "equals" if kind is Kind.FLAG:
+            return "yes" if wanted else "no"
+        case "equals":
+            return f"{wanted}"
+        case "not_equals":
+            return f"not {wanted}"
+        case "one_of":
+            return f"one of {_listed(wanted)}"
+        case "none_of":
+            return f"none of {_listed(wanted)}"
+        case "at_least":
+            return f"at least {wanted}"
+        case "at_most":
+            return f"at most {wanted}"
+        case "matches":
+            return f"like /{wanted}/"
+        case "not_matches":
+            return f"not like /{wanted}/"
+        case "includes":
+            return f"with {_listed(wanted)}"
+        case "excludes":
+            return f"without {_listed(wanted)}"
+        case "only":
+            return f"only {_listed(wanted)}"
+        case "no_more_than":
+            return f"no more open than {wanted}"
+        case _:
+            return "set" if wanted else "not set"
+
+
+def _listed(wanted: Any) -> str:
+    return wanted if isinstance(wanted, str) else ", ".join(str(word) for word in wanted)
+
+
+def shown(value: Value, kind: Kind) -> str:
+    """Return a value as a person reads it."""
+    match value:
+        case None:
+            return "not set"
+        case True | False:
+            return "yes" if value else "no"
+        case int() if kind is Kind.MODE:
+            return f"{value:04o}"
+        case frozenset():
+            return ", ".join(sorted(value)) or "nothing"
+        case _:
+            return str(value)

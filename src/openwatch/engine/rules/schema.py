@@ -1,0 +1,275 @@
+"""The rule schema, version 1. Unknown keys are errors; JSON Schema is generated from here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from openwatch.engine.facts import Request
+from openwatch.engine.rules.expectations import Expectation
+from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
+from openwatch.engine.subjects.base import Subject
+from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
+from openwatch.engine.subjects.settings import SettingSubject, SshdSubject, SysctlSubject
+from openwatch.engine.subjects.system import (
+    CapabilitySubject,
+    KernelSubject,
+    ModuleSubject,
+    MountSubject,
+    PackageSubject,
+    SocketSubject,
+    UnitSubject,
+)
+
+
+class Severity(StrEnum):
+    """How much harm a deviation can do."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+class Category(StrEnum):
+    """The part of a host that a rule is about; also the directory that holds the rule."""
+
+    ACCESS_CONTROL = "access-control"
+    AUDIT = "audit"
+    FILESYSTEM = "filesystem"
+    KERNEL = "kernel"
+    LOGGING = "logging"
+    NETWORK = "network"
+    SERVICES = "services"
+    SYSTEM = "system"
+
+
+class Quantifier(StrEnum):
+    """For how many records the expectations have to hold."""
+
+    EVERY = "every"
+    SOME = "some"
+    NONE = "none"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Check(_Model):
+    """One node: a combinator over other nodes, or a subject with what is expected of it."""
+
+    all: tuple[Check, ...] | None = Field(default=None, min_length=1)
+    any: tuple[Check, ...] | None = Field(default=None, min_length=1)
+    none: tuple[Check, ...] | None = Field(default=None, min_length=1)
+    not_: Check | None = Field(default=None, alias="not")
+
+    file: FileSubject | None = None
+    line: LineSubject | None = None
+    sweep: SweepSubject | None = None
+    setting: SettingSubject | None = None
+    sysctl: SysctlSubject | None = None
+    sshd: SshdSubject | None = None
+    package: PackageSubject | None = None
+    unit: UnitSubject | None = None
+    mount: MountSubject | None = None
+    module: ModuleSubject | None = None
+    socket: SocketSubject | None = None
+    capability: CapabilitySubject | None = None
+    kernel_argument: KernelSubject | None = None
+    account: AccountSubject | None = None
+    group: GroupSubject | None = None
+
+    where: Mapping[str, Expectation] = Field(
+        default_factory=dict[str, Expectation], description="Only records for which this holds."
+    )
+    expect: Mapping[str, Expectation] = Field(
+        default_factory=dict[str, Expectation], description="What each of them has to be."
+    )
+    quantifier: Quantifier = Quantifier.EVERY
+    if_none: Literal["pass", "fail"] | None = Field(
+        default=None,
+        description="What it means that there is no such record. Has to be said where a subject "
+        "may have none.",
+    )
+    count: Expectation | None = Field(
+        default=None, description="How many such records there have to be; instead of `expect`."
+    )
+
+    @model_validator(mode="after")
+    def _is_one_thing(self) -> Check:
+        named = [name for name in (*COMBINATORS, *SUBJECTS) if getattr(self, name) is not None]
+        if len(named) != 1:
+            kinds = ", ".join(("all", "any", "none", "not", *SUBJECTS))
+            found = ", ".join(named) or "none of them"
+            raise ValueError(f"a check names exactly one of {kinds}; this one names {found}")
+        subject = self.subject
+        if subject is None:
+            if self.where or self.expect or self.count:
+                raise ValueError("`where`, `expect` and `count` belong to a subject")
+            return self
+        self._fits(subject)
+        return self
+
+    def _fits(self, subject: Subject) -> None:
+        if bool(self.expect) == (self.count is not None):
+            raise ValueError("a subject needs either `expect` or `count`")
+        if self.count is not None and (self.if_none or self.quantifier is not Quantifier.EVERY):
+            raise ValueError("`count` goes without `quantifier` and `if_none`")
+        if self.expect and self.if_none is None and may_be_empty(subject, self.where):
+            raise ValueError("say with `if_none` what it means that there is no such record")
+        fields = subject.fields_of()
+        for name, expectation in (*self.where.items(), *self.expect.items()):
+            if name not in fields:
+                raise ValueError(
+                    f"{subject.LABEL} has no field {name!r}; it has {', '.join(fields)}"
+                )
+            if problems := expectation.problems(fields[name]):
+                raise ValueError(f"field {name!r}: {'; '.join(problems)}")
+
+    @property
+    def subject(self) -> Subject | None:
+        """The subject of a leaf; ``None`` for a combinator."""
+        return next((s for name in SUBJECTS if (s := getattr(self, name)) is not None), None)
+
+    def children(self) -> tuple[Check, ...]:
+        """Return the nodes below a combinator."""
+        if self.not_ is not None:
+            return (self.not_,)
+        return self.all or self.any or self.none or ()
+
+    def leaves(self) -> Iterator[Check]:
+        """Yield the leaves below this node, in the order in which they stand."""
+        if self.subject is not None:
+            yield self
+        for child in self.children():
+            yield from child.leaves()
+
+    def requests(self) -> Iterator[Request]:
+        """Yield all facts that this node needs."""
+        for leaf in self.leaves():
+            if leaf.subject is not None:
+                yield from leaf.subject.requests()
+
+    def variables(self) -> frozenset[str]:
+        """Return the names of all variables below this node."""
+        return frozenset(
+            name
+            for leaf in self.leaves()
+            for expectation in (*leaf.where.values(), *leaf.expect.values(), leaf.count)
+            if expectation is not None
+            for name in expectation.variables()
+        )
+
+
+COMBINATORS: Final = ("all", "any", "none", "not_")
+SUBJECTS: Final = (
+    "file", "line", "sweep", "setting", "sysctl", "sshd", "package", "unit", "mount", "module",
+    "socket", "capability", "kernel_argument", "account", "group",
+)  # fmt: skip
+
+_TABLES: Final = ("line", "sweep", "socket", "account", "group")
+
+
+def may_be_empty(subject: Subject, where: Mapping[str, Expectation]) -> bool:
+    """Return whether a subject may have no record: a table, a pattern, or a filtered one."""
+    if where or subject.LABEL in _TABLES:
+        return True
+    if isinstance(subject, FileSubject):
+        paths = (subject.path,) if isinstance(subject.path, str) else subject.path
+        return all(re.search(r"[*?\[]", path) for path in paths)
+    return False
+
+
+class PlatformRange(_Model):
+    """A family of distributions and the versions for which something holds (both included)."""
+
+    family: Literal["debian", "ubuntu", "rhel", "sles"]
+    min: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] | None = None
+    max: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] | None = None
+
+    def holds(self, family: str, version: tuple[int, ...]) -> bool:
+        """Return whether a host of this family and version is meant. ``max: 9`` means all 9.x."""
+        if family != self.family:
+            return False
+        low, high = _numbers(self.min), _numbers(self.max)
+        return (not low or version >= low) and (not high or version[: len(high)] <= high)
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")) if text else ()
+
+
+class Implementation(_Model):
+    """One way to check a rule, for the platforms and hosts that it fits."""
+
+    platforms: tuple[PlatformRange, ...] = Field(default=(), description="Empty: all of the rule.")
+    when: Check | None = Field(default=None, description="Only where this holds.")
+    check: Check
+    fix: str | None = Field(default=None, description="How a person mends it here.")
+
+
+class Rule(_Model):
+    """One desired state of a host."""
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)
+    title: str = Field(min_length=8, max_length=100)
+    description: str = Field(min_length=20)
+    rationale: str = Field(min_length=20)
+    severity: Severity
+    category: Category
+    tags: tuple[str, ...] = ()
+    references: Mapping[str, tuple[str, ...]] = Field(
+        description="Framework id to the ids of its controls."
+    )
+    platforms: tuple[PlatformRange, ...] = Field(min_length=1)
+    when: Check | None = Field(
+        default=None, description="The rule does not apply to a host for which this is false."
+    )
+    check: Check | None = Field(default=None, description="Short for a single implementation.")
+    implementations: tuple[Implementation, ...] = ()
+    fix: str = Field(min_length=10, description="How a person mends it.")
+    sources: tuple[str, ...] = Field(
+        min_length=1, description="The manual pages and public requirements it was written from."
+    )
+
+    @field_validator("references")
+    @classmethod
+    def _references_are_not_empty(
+        cls, value: Mapping[str, tuple[str, ...]]
+    ) -> Mapping[str, tuple[str, ...]]:
+        empty = sorted(name for name, ids in value.items() if not ids)
+        if empty:
+            raise ValueError(f"no control is named for {', '.join(empty)}")
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> Rule:
+        if (self.check is None) == (not self.implementations):
+            raise ValueError("a rule has either `check` or `implementations`")
+        for earlier in self.implementations[:-1]:
+            if not earlier.platforms and earlier.when is None:
+                raise ValueError("an implementation without a gate hides those that follow it")
+        return self
+
+    def variants(self) -> tuple[Implementation, ...]:
+        """Return the implementations; ``check`` is the only one of a rule that has it."""
+        if self.check is not None:
+            return (Implementation(check=self.check),)
+        return self.implementations
+
+    def requests(self) -> frozenset[Request]:
+        """Return every fact that may decide this rule on some platform."""
+        checks = [v.check for v in self.variants()] + [v.when for v in self.variants()]
+        checks.append(self.when)
+        return frozenset(r for check in checks if check is not None for r in check.requests())
+
+    def variables(self) -> frozenset[str]:
+        """Return the names of the variables that this rule needs."""
+        checks = [v.check for v in self.variants()] + [v.when for v in self.variants()]
+        checks.append(self.when)
+        return frozenset(n for check in checks if check is not None for n in check.variables())

@@ -1,0 +1,145 @@
+"""Local accounts and groups."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from typing import ClassVar, Final
+
+from openwatch.engine.facts import CouldNot, Request
+from openwatch.engine.probes.accounts import Account, Group, Shadow
+from openwatch.engine.snapshot import Snapshot
+from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value
+
+_NO_LOGIN: Final = frozenset(
+    {"/sbin/nologin", "/usr/sbin/nologin", "/bin/false", "/usr/bin/false", "/bin/true"}
+)
+_SECONDS_PER_DAY: Final = 86400
+
+
+class AccountSubject(Subject):
+    """The accounts of passwd(5), each with its ageing of shadow(5)."""
+
+    LABEL: ClassVar[str] = "account"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "name": Kind.TEXT,
+        "uid": Kind.NUMBER,
+        "gid": Kind.NUMBER,
+        "home": Kind.TEXT,
+        "shell": Kind.TEXT,
+        "can_log_in": Kind.FLAG,
+        "shadowed": Kind.FLAG,
+        "password": Kind.TEXT,
+        "algorithm": Kind.TEXT,
+        "min_days": Kind.NUMBER,
+        "max_days": Kind.NUMBER,
+        "warn_days": Kind.NUMBER,
+        "inactive_days": Kind.NUMBER,
+        "changed_in_future": Kind.FLAG,
+        "same_name": Kind.NUMBER,
+        "same_uid": Kind.NUMBER,
+        "group_exists": Kind.FLAG,
+    }
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("passwd"), Request("shadow"), Request("group"))
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        accounts: tuple[Account, ...] | CouldNot = snapshot.read(Request("passwd"))
+        if isinstance(accounts, CouldNot):
+            return Selection(could_not=accounts)
+        shadow: tuple[Shadow, ...] | CouldNot = snapshot.read(Request("shadow"))
+        groups: tuple[Group, ...] | CouldNot = snapshot.read(Request("group"))
+        names = Counter(account.name for account in accounts)
+        uids = Counter(account.uid for account in accounts)
+        gids = groups if isinstance(groups, CouldNot) else frozenset(g.gid for g in groups)
+        records: list[Record] = []
+        for account in accounts:
+            secret = _shadow_values(account, shadow, snapshot.taken_at)
+            values: dict[str, Value] = {
+                "name": account.name,
+                "uid": account.uid,
+                "gid": account.gid,
+                "home": account.home,
+                # passwd(5): an empty shell is /bin/sh.
+                "shell": account.shell or "/bin/sh",
+                "can_log_in": account.shell not in _NO_LOGIN,
+                "shadowed": account.password == "x",
+                "same_name": names[account.name],
+                "same_uid": uids[account.uid],
+                "group_exists": gids if isinstance(gids, CouldNot) else account.gid in gids,
+            }
+            text = f"{account.name} uid={account.uid} gid={account.gid} shell={account.shell}"
+            source = Source("/etc/passwd", account.line, text)
+            records.append(
+                Record(account.name, values | secret, dict.fromkeys(values, source), text)
+            )
+        return Selection(tuple(records))
+
+
+_SECRET_FIELDS: Final = (
+    "password", "algorithm", "min_days", "max_days", "warn_days", "inactive_days",
+    "changed_in_future",
+)  # fmt: skip
+
+
+def _shadow_values(
+    account: Account, shadow: tuple[Shadow, ...] | CouldNot, taken_at: datetime
+) -> dict[str, Value]:
+    """Return the fields that shadow(5) decides. An account that it lacks has no password at all,
+    unless passwd(5) itself holds one.
+    """
+    if isinstance(shadow, CouldNot):
+        return dict.fromkeys(_SECRET_FIELDS, shadow)
+    entry = next((entry for entry in shadow if entry.name == account.name), None)
+    if entry is None or account.password != "x":
+        state = "empty" if account.password == "" else "none"
+        state = "set" if account.password == "<hash>" else state
+        return dict.fromkeys(_SECRET_FIELDS) | {"password": state, "changed_in_future": False}
+    today = int(taken_at.timestamp()) // _SECONDS_PER_DAY
+    return {
+        "password": entry.password,
+        "algorithm": entry.algorithm,
+        "min_days": entry.min_days,
+        "max_days": entry.max_days,
+        "warn_days": entry.warn_days,
+        "inactive_days": entry.inactive_days,
+        "changed_in_future": entry.last_change is not None and entry.last_change > today,
+    }
+
+
+class GroupSubject(Subject):
+    """The groups of group(5)."""
+
+    LABEL: ClassVar[str] = "group"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "name": Kind.TEXT,
+        "gid": Kind.NUMBER,
+        "members": Kind.WORDS,
+        "same_name": Kind.NUMBER,
+        "same_gid": Kind.NUMBER,
+    }
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("group"),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        groups: tuple[Group, ...] | CouldNot = snapshot.read(Request("group"))
+        if isinstance(groups, CouldNot):
+            return Selection(could_not=groups)
+        names = Counter(group.name for group in groups)
+        gids = Counter(group.gid for group in groups)
+        records: list[Record] = []
+        for group in groups:
+            values: dict[str, Value] = {
+                "name": group.name,
+                "gid": group.gid,
+                "members": frozenset(group.members),
+                "same_name": names[group.name],
+                "same_gid": gids[group.gid],
+            }
+            text = f"{group.name}:x:{group.gid}:{','.join(group.members)}"
+            source = Source("/etc/group", group.line, text)
+            records.append(Record(group.name, values, dict.fromkeys(values, source), text))
+        return Selection(tuple(records))

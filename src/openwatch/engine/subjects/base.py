@@ -1,0 +1,81 @@
+"""What a rule may look at: typed records that are read from facts."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from openwatch.engine.facts import CouldNot, Request
+from openwatch.engine.snapshot import Snapshot
+
+
+class Kind(StrEnum):
+    """The type of a field; it decides which tests make sense."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    FLAG = "flag"
+    MODE = "mode"
+    WORDS = "words"
+
+
+Value = str | int | bool | frozenset[str] | None | CouldNot
+"""The value of a field. ``None``: it is not set. :class:`CouldNot`: nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a value stands: a file and a line, counted from 1, and the text of that line."""
+
+    path: str
+    line: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing that a rule looks at: a file, an account, a setting."""
+
+    name: str
+    values: Mapping[str, Value]
+    sources: Mapping[str, Source] = field(default_factory=dict[str, Source])
+    raw: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """All records of a subject, or why they cannot be said. A part of them is not all of them."""
+
+    records: tuple[Record, ...] = ()
+    could_not: CouldNot | None = None
+
+
+class Subject(BaseModel):
+    """The parameters of a subject, the facts that it needs and the records that it reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    FIELDS: ClassVar[Mapping[str, Kind]]
+    LABEL: ClassVar[str]
+
+    def fields_of(self) -> Mapping[str, Kind]:
+        """Return the fields of a record of this subject."""
+        return self.FIELDS
+
+    @abstractmethod
+    def requests(self) -> tuple[Request, ...]:
+        """Return the facts that are needed, in the order of their weight as evidence."""
+
+    @abstractmethod
+    def select(self, snapshot: Snapshot) -> Selection:
+        """Return the records, read from a snapshot. Pure."""
+
+
+def as_list(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    """Return one or several names as several."""
+    return (value,) if isinstance(value, str) else value

@@ -1,0 +1,229 @@
+"""Files, the lines in them and the shared walk over the file systems."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Final
+
+from pydantic import AfterValidator, Field
+
+from openwatch.engine.facts import CouldNot, Request
+from openwatch.engine.probes.files import FileContent, FileStat
+from openwatch.engine.probes.mounts import Found
+from openwatch.engine.snapshot import Snapshot
+from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, as_list
+
+_PATH: Final = re.compile(r"/[A-Za-z0-9_@%+=:,./*?\[\]{}~ -]*\Z")
+
+_NEVER_READ: Final = (
+    "/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-", "/etc/security/opasswd",
+)  # fmt: skip
+"""Files of secrets: their content is asked for only by a probe that redacts it on the host."""
+
+
+def _path(value: str) -> str:
+    if not _PATH.match(value):
+        raise ValueError("a path is absolute and made of plain characters")
+    return value
+
+
+def _readable(value: str) -> str:
+    if value in _NEVER_READ or re.search(r"ssh_host_\w*key\Z", value):
+        raise ValueError(f"{value} holds secrets: its content is never read")
+    return value
+
+
+Path = Annotated[str, AfterValidator(_path)]
+ContentPath = Annotated[str, AfterValidator(_path), AfterValidator(_readable)]
+
+
+def is_pattern(path: str) -> bool:
+    """Return whether a path is a glob."""
+    return bool(re.search(r"[*?\[]", path))
+
+
+class FileSubject(Subject):
+    """Files and directories by path or pattern. A plain path always gives one record."""
+
+    LABEL: ClassVar[str] = "file"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "exists": Kind.FLAG,
+        "type": Kind.TEXT,
+        "mode": Kind.MODE,
+        "owner": Kind.TEXT,
+        "group": Kind.TEXT,
+        "uid": Kind.NUMBER,
+        "gid": Kind.NUMBER,
+        "size": Kind.NUMBER,
+    }
+
+    path: Path | tuple[Path, ...] = Field(description="A path or pattern, or several.")
+
+    def requests(self) -> tuple[Request, ...]:
+        return tuple(Request("stat", path) for path in as_list(self.path))
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        records: list[Record] = []
+        for path in as_list(self.path):
+            found: tuple[FileStat, ...] | CouldNot = snapshot.read(Request("stat", path))
+            if isinstance(found, CouldNot):
+                if is_pattern(path):
+                    return Selection(could_not=found)
+                records.append(Record(path, dict.fromkeys(self.FIELDS, found)))
+            elif found or is_pattern(path):
+                records += [_file_record(stat) for stat in found]
+            else:
+                records.append(Record(path, {"exists": False}, raw="no such file"))
+        return Selection(tuple(records))
+
+
+def _file_record(stat: FileStat) -> Record:
+    return Record(
+        name=stat.path,
+        values={
+            "exists": True,
+            "type": stat.type,
+            "mode": stat.mode,
+            "owner": stat.owner,
+            "group": stat.group,
+            "uid": stat.uid,
+            "gid": stat.gid,
+            "size": stat.size,
+        },
+        raw=f"{stat.mode:04o} {stat.owner}:{stat.group} {stat.type} {stat.path}",
+    )
+
+
+def read_files(
+    snapshot: Snapshot, paths: tuple[str, ...]
+) -> tuple[tuple[FileContent, ...], CouldNot | None]:
+    """Return the files that the paths and patterns match, and the first that could not be read."""
+    files: list[FileContent] = []
+    for path in paths:
+        found: tuple[FileContent, ...] | CouldNot = snapshot.read(Request("content", path))
+        if isinstance(found, CouldNot):
+            return tuple(files), found
+        files += found
+    problem = next((file.could_not for file in files if file.could_not), None)
+    return tuple(files), problem
+
+
+class LineSubject(Subject):
+    """The lines of files that match a regular expression; its named groups are fields.
+
+    Comment lines and empty lines never match. A line that ends with ``continued`` goes on in the
+    next one.
+    """
+
+    LABEL: ClassVar[str] = "line"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"text": Kind.TEXT, "path": Kind.TEXT}
+
+    file: ContentPath | tuple[ContentPath, ...] = Field(description="A path or pattern, or more.")
+    pattern: str = Field(description="A regular expression that a whole line has to match.")
+    comment: str = Field(default="#", description="Characters that begin a comment line.")
+    continued: str = Field(default="", max_length=1, description="Joins a line with the next.")
+
+    def model_post_init(self, context: object, /) -> None:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+
+    def fields_of(self) -> Mapping[str, Kind]:
+        return self.FIELDS | dict.fromkeys(re.compile(self.pattern).groupindex, Kind.TEXT)
+
+    def requests(self) -> tuple[Request, ...]:
+        return tuple(Request("content", path) for path in as_list(self.file))
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        files, problem = read_files(snapshot, as_list(self.file))
+        if problem is not None:
+            return Selection(could_not=problem)
+        return Selection(tuple(r for file in files for r in self._records(file)))
+
+    def _records(self, file: FileContent) -> list[Record]:
+        pattern = re.compile(self.pattern)
+        records: list[Record] = []
+        for number, line in logical_lines(file, comment=self.comment, continued=self.continued):
+            match = pattern.fullmatch(line)
+            if match is None:
+                continue
+            values = {"text": line, "path": file.path} | match.groupdict()
+            source = Source(file.path, number, line)
+            records.append(
+                Record(f"{file.path}:{number}", values, dict.fromkeys(values, source), line)
+            )
+        return records
+
+
+def logical_lines(
+    file: FileContent, *, comment: str = "#", continued: str = ""
+) -> list[tuple[int, str]]:
+    """Return the lines that say something, stripped, with their numbers; continuations joined."""
+    lines: list[tuple[int, str]] = []
+    pending, start = "", 0
+    for number, raw in file.lines():
+        line = raw.strip()
+        if not pending and (not line or line[0] in comment):
+            continue
+        start = start if pending else number
+        if continued and line.endswith(continued):
+            pending += line[: -len(continued)].rstrip() + " "
+            continue
+        lines.append((start, (pending + line).strip()))
+        pending = ""
+    if pending:
+        lines.append((start, pending.strip()))
+    return lines
+
+
+class SweepSubject(Subject):
+    """What the walk over the local file systems reports: files and directories that are writable
+    by everybody, set-uid, set-gid, or owned by an id that nobody has.
+    """
+
+    LABEL: ClassVar[str] = "sweep"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "path": Kind.TEXT,
+        "type": Kind.TEXT,
+        "mode": Kind.MODE,
+        "uid": Kind.NUMBER,
+        "gid": Kind.NUMBER,
+        "world_writable": Kind.FLAG,
+        "sticky": Kind.FLAG,
+        "setuid": Kind.FLAG,
+        "setgid": Kind.FLAG,
+        "known_owner": Kind.FLAG,
+        "known_group": Kind.FLAG,
+    }
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("sweep"),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        found: tuple[Found, ...] | CouldNot = snapshot.read(Request("sweep"))
+        if isinstance(found, CouldNot):
+            return Selection(could_not=found)
+        return Selection(tuple(_sweep_record(entry) for entry in found))
+
+
+def _sweep_record(found: Found) -> Record:
+    return Record(
+        name=found.path,
+        values={
+            "path": found.path,
+            "type": found.type,
+            "mode": found.mode,
+            "uid": found.uid,
+            "gid": found.gid,
+            "world_writable": bool(found.mode & 0o002),
+            "sticky": bool(found.mode & 0o1000),
+            "setuid": bool(found.mode & 0o4000),
+            "setgid": bool(found.mode & 0o2000),
+            "known_owner": found.known_owner,
+            "known_group": found.known_group,
+        },
+        raw=f"{found.mode:04o} {found.uid}:{found.gid} {found.type} {found.path}",
+    )
+

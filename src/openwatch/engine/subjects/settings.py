@@ -1,0 +1,239 @@
+"""Settings in configuration files, with the precedence that their reader itself has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import ClassVar, Final
+
+from pydantic import Field
+
+from openwatch.engine.facts import CouldNot, Request
+from openwatch.engine.probes.files import FileContent
+from openwatch.engine.probes.sshd import Directives
+from openwatch.engine.snapshot import Snapshot
+from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value, as_list
+from openwatch.engine.subjects.files import ContentPath, logical_lines, read_files
+
+
+class Format(StrEnum):
+    """How a file writes a key and its value."""
+
+    SPACED = "spaced"
+    """``KEY value``, blanks or tabs between (login.defs(5))."""
+    EQUALS = "equals"
+    """``key = value`` (auditd.conf(5), pwquality.conf(5), sysctl.conf(5))."""
+    SECTIONED = "sectioned"
+    """``key=value`` below ``[Section]`` (systemd.syntax(7)); a key above any section is lost."""
+
+
+class Wins(StrEnum):
+    """Which of several lines with one key counts for the program that reads them."""
+
+    FIRST = "first"
+    LAST = "last"
+
+
+class SettingSubject(Subject):
+    """The value of one key, as the program that reads the files would see it."""
+
+    LABEL: ClassVar[str] = "setting"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"value": Kind.TEXT}
+
+    file: ContentPath | tuple[ContentPath, ...] = Field(
+        description="The main file; of several, the first that exists is the one that is read."
+    )
+    drop_ins: tuple[ContentPath, ...] = Field(
+        default=(),
+        description="Directories whose *.conf are read after the main file, sorted by name; a "
+        "file in a later directory hides one of the same name in an earlier one.",
+    )
+    key: str = Field(min_length=1)
+    format: Format = Format.EQUALS
+    section: str | None = None
+    wins: Wins = Wins.LAST
+    comment: str = "#;"
+    ignore_case: bool = Field(default=False, description="Keys are the same in any case.")
+
+    def model_post_init(self, context: object, /) -> None:
+        if (self.section is not None) != (self.format is Format.SECTIONED):
+            raise ValueError("`section` and `format: sectioned` go together")
+
+    def requests(self) -> tuple[Request, ...]:
+        paths = (*as_list(self.file), *(f"{d}/*.conf" for d in self.drop_ins))
+        return tuple(Request("content", path) for path in paths)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        name = self.key if self.section is None else f"[{self.section}] {self.key}"
+        files, problem = self._files(snapshot)
+        if problem is not None:
+            return Selection((Record(name, {"value": problem}),))
+        found = [hit for file in files for hit in self._hits(file)]
+        if not found:
+            return Selection((Record(name, {"value": None}, raw="not set"),))
+        value, source = found[0] if self.wins is Wins.FIRST else found[-1]
+        return Selection((Record(name, {"value": value}, {"value": source}, source.text),))
+
+    def _files(self, snapshot: Snapshot) -> tuple[tuple[FileContent, ...], CouldNot | None]:
+        main: tuple[FileContent, ...] = ()
+        for path in as_list(self.file):
+            main, problem = read_files(snapshot, (path,))
+            if problem is not None or main:
+                break
+        else:
+            problem = None
+        merged, drop_in_problem = merge_drop_ins(snapshot, self.drop_ins)
+        return (*main, *merged), problem or drop_in_problem
+
+    def _hits(self, file: FileContent) -> Iterable[tuple[str, Source]]:
+        wanted = self.key.lower() if self.ignore_case else self.key
+        section = None
+        for number, line in logical_lines(file, comment=self.comment):
+            if self.section is not None and line.startswith("["):
+                section = line.strip("[] \t")
+                continue
+            key, value = split_setting(line, self.format)
+            if (key.lower() if self.ignore_case else key) != wanted or section != self.section:
+                continue
+            yield value, Source(file.path, number, line)
+
+
+def split_setting(line: str, form: Format) -> tuple[str, str]:
+    """Return the key and the value of a line; a line without a value gives an empty one."""
+    if form is Format.SPACED:
+        key, _, value = line.replace("\t", " ").partition(" ")
+    else:
+        key, _, value = line.partition("=")
+    value = value.strip()
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        value = value[1:-1]
+    return key.strip(), value
+
+
+def merge_drop_ins(
+    snapshot: Snapshot, directories: Iterable[str]
+) -> tuple[tuple[FileContent, ...], CouldNot | None]:
+    """Return the drop-ins in the order in which they apply: by file name over all directories.
+
+    systemd.unit(5), sysctl.d(5): files are sorted by name whatever their directory, and of two
+    with one name the one in the directory of higher priority is read. Lowest priority first.
+    """
+    by_name: dict[str, FileContent] = {}
+    for directory in directories:
+        files, problem = read_files(snapshot, (f"{directory}/*.conf",))
+        if problem is not None:
+            return (), problem
+        by_name |= {file.path.rpartition("/")[2]: file for file in files}
+    return tuple(by_name[name] for name in sorted(by_name)), None
+
+
+SYSCTL_DIRECTORIES: Final = (
+    "/usr/lib/sysctl.d",
+    "/usr/local/lib/sysctl.d",
+    "/run/sysctl.d",
+    "/etc/sysctl.d",
+)
+"""sysctl.d(5), lowest priority first. On a merged /usr, /lib/sysctl.d is the first of them."""
+
+
+class SysctlSubject(Subject):
+    """A kernel parameter: what the kernel uses now and what is configured for the next boot."""
+
+    LABEL: ClassVar[str] = "sysctl"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"running": Kind.TEXT, "configured": Kind.TEXT}
+
+    key: str = Field(pattern=r"^[a-z0-9_]+(?:[./][A-Za-z0-9_-]+)+$")
+
+    def requests(self) -> tuple[Request, ...]:
+        return (
+            Request("sysctl", self.key),
+            *(Request("content", f"{d}/*.conf") for d in SYSCTL_DIRECTORIES),
+            Request("content", "/etc/sysctl.conf"),
+        )
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        running: str | CouldNot | None = snapshot.read(Request("sysctl", self.key))
+        configured, source = self._configured(snapshot)
+        values: dict[str, Value] = {"running": running, "configured": configured}
+        sources = {"configured": source} if source else {}
+        raw = f"{self.key} = {running}" if isinstance(running, str) else ""
+        return Selection((Record(self.key, values, sources, raw),))
+
+    def _configured(self, snapshot: Snapshot) -> tuple[Value, Source | None]:
+        """sysctl.d(5): the last line wins. procps' ``sysctl --system`` reads /etc/sysctl.conf last;
+        systemd reads it as 99-sysctl.conf where the distribution links it.
+        """
+        files, problem = merge_drop_ins(snapshot, SYSCTL_DIRECTORIES)
+        last, last_problem = read_files(snapshot, ("/etc/sysctl.conf",))
+        if problem or last_problem:
+            return problem or last_problem, None
+        wanted = self.key.replace("/", ".")
+        found: tuple[str, Source] | None = None
+        for file in (*files, *last):
+            for number, line in logical_lines(file, comment="#;"):
+                key, value = split_setting(line.removeprefix("-"), Format.EQUALS)
+                if key.replace("/", ".") == wanted:
+                    found = " ".join(value.split()), Source(file.path, number, line)
+        return found if found else (None, None)
+
+
+class SshdSubject(Subject):
+    """A directive of the SSH server as it is in force (``sshd -T``), with the line that sets it."""
+
+    LABEL: ClassVar[str] = "sshd"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"value": Kind.TEXT, "items": Kind.WORDS}
+
+    key: str = Field(pattern=r"^[a-z0-9]+$", description="The directive in lower case.")
+
+    def requests(self) -> tuple[Request, ...]:
+        return (
+            Request("sshd"),
+            Request("content", "/etc/ssh/sshd_config"),
+            Request("content", "/etc/ssh/sshd_config.d/*.conf"),
+        )
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        directives: Directives | CouldNot = snapshot.read(Request("sshd"))
+        if isinstance(directives, CouldNot):
+            return Selection((Record(self.key, {"value": directives, "items": directives}),))
+        values = directives.get(self.key)
+        if values is None:
+            return Selection((Record(self.key, {"value": None, "items": None}, raw="not set"),))
+        text = " ".join(values)
+        items = frozenset(item for item in re.split(r"[,\s]+", text) if item)
+        source = self._source(snapshot)
+        sources = {"value": source, "items": source} if source else {}
+        record = Record(
+            self.key, {"value": text.lower(), "items": items}, sources, f"{self.key} {text}"
+        )
+        return Selection((record,))
+
+    def _source(self, snapshot: Snapshot) -> Source | None:
+        """sshd_config(5): the first value wins; files are included where the Include stands."""
+        main, problem = read_files(snapshot, ("/etc/ssh/sshd_config",))
+        extra, extra_problem = read_files(snapshot, ("/etc/ssh/sshd_config.d/*.conf",))
+        if problem or extra_problem:
+            return None
+        for file in main:
+            for number, line in logical_lines(file):
+                words = re.split(r"[\s=]+", line, maxsplit=1)
+                keyword = words[0].lower()
+                if keyword == "match":
+                    return None
+                if keyword == "include" and "sshd_config.d" in line:
+                    if found := self._first(extra):
+                        return found
+                elif keyword == self.key:
+                    return Source(file.path, number, line)
+        return None
+
+    def _first(self, files: tuple[FileContent, ...]) -> Source | None:
+        for file in files:
+            for number, line in logical_lines(file):
+                keyword = re.split(r"[\s=]+", line, maxsplit=1)[0].lower()
+                if keyword == "match":
+                    break
+                if keyword == self.key:
+                    return Source(file.path, number, line)
+        return None

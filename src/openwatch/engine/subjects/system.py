@@ -1,0 +1,259 @@
+"""Packages, units, mounts, kernel modules, sockets, capabilities and kernel arguments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from pydantic import Field
+
+from openwatch.engine.facts import CouldNot, Reason, Request
+from openwatch.engine.probes.kernel import Module
+from openwatch.engine.probes.mounts import Mount, unescape
+from openwatch.engine.probes.network import Socket
+from openwatch.engine.probes.software import ENABLED_STATES, Package, Unit
+from openwatch.engine.probes.system import CAPABILITIES, Kernel
+from openwatch.engine.snapshot import Snapshot
+from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value, as_list
+from openwatch.engine.subjects.files import Path, logical_lines, read_files
+
+
+class PackageSubject(Subject):
+    """Packages by exact name; each gives one record, installed or not."""
+
+    LABEL: ClassVar[str] = "package"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"installed": Kind.FLAG, "version": Kind.TEXT}
+
+    name: str | tuple[str, ...]
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("packages"),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        packages: Mapping[str, Package] | CouldNot = snapshot.read(Request("packages"))
+        if isinstance(packages, CouldNot):
+            values: dict[str, Value] = {"installed": packages, "version": packages}
+            return Selection(tuple(Record(name, values) for name in as_list(self.name)))
+        return Selection(tuple(_package(n, packages.get(n)) for n in as_list(self.name)))
+
+
+def _package(name: str, package: Package | None) -> Record:
+    if package is None:
+        return Record(name, {"installed": False, "version": None}, raw="not installed")
+    # What is only configured (dpkg "config-files") has no program left on the disk; anything
+    # between that and installed still has files there.
+    installed: Value = package.installed
+    if package.status not in ("installed", "config-files", "not-installed"):
+        installed = CouldNot(Reason.INCOMPLETE, f"{name} is {package.status}.")
+    version = package.version if package.installed else None
+    raw = f"{name} {package.version} {package.arch} {package.status}"
+    return Record(name, {"installed": installed, "version": version}, raw=raw)
+
+
+class UnitSubject(Subject):
+    """systemd units by name; each gives one record, known to systemd or not."""
+
+    LABEL: ClassVar[str] = "unit"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "exists": Kind.FLAG,
+        "enabled": Kind.FLAG,
+        "active": Kind.FLAG,
+        "masked": Kind.FLAG,
+        "state": Kind.TEXT,
+    }
+
+    name: str | tuple[str, ...] = Field(description="With its suffix, for example ssh.service.")
+
+    def requests(self) -> tuple[Request, ...]:
+        return tuple(Request("unit", name) for name in as_list(self.name))
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        return Selection(tuple(self._record(snapshot, name) for name in as_list(self.name)))
+
+    def _record(self, snapshot: Snapshot, name: str) -> Record:
+        unit: Unit | CouldNot = snapshot.read(Request("unit", name))
+        if isinstance(unit, CouldNot):
+            return Record(name, dict.fromkeys(self.FIELDS, unit))
+        state = unit.unit_file_state or unit.load_state
+        values: dict[str, Value] = {
+            "exists": unit.load_state != "not-found",
+            "enabled": unit.unit_file_state in ENABLED_STATES,
+            # "activating" and "reloading" run too: what must be off must not be found starting.
+            "active": unit.active_state in ("active", "activating", "reloading", "refreshing"),
+            "masked": unit.load_state == "masked",
+            "state": state,
+        }
+        return Record(name, values, raw=f"{name}: {state}, {unit.active_state}")
+
+
+class MountSubject(Subject):
+    """A mount point: as it is mounted now, and as fstab(5) will mount it."""
+
+    LABEL: ClassVar[str] = "mount"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "mounted": Kind.FLAG,
+        "type": Kind.TEXT,
+        "options": Kind.WORDS,
+        "in_fstab": Kind.FLAG,
+        "fstab_options": Kind.WORDS,
+    }
+
+    target: Path
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("mounts"), Request("content", "/etc/fstab"))
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        mounts: Mapping[str, Mount] | CouldNot = snapshot.read(Request("mounts"))
+        live: dict[str, Value]
+        raw = "not a mount point"
+        if isinstance(mounts, CouldNot):
+            live = {"mounted": mounts, "type": mounts, "options": mounts}
+        elif mount := mounts.get(self.target):
+            live = {"mounted": True, "type": mount.type, "options": mount.options}
+            raw = f"{self.target} {mount.type} {','.join(sorted(mount.options))}"
+        else:
+            live = {"mounted": False, "type": None, "options": None}
+        fstab, source = self._fstab(snapshot)
+        sources = dict.fromkeys(fstab, source) if source else {}
+        return Selection((Record(self.target, live | fstab, sources, raw),))
+
+    def _fstab(self, snapshot: Snapshot) -> tuple[dict[str, Value], Source | None]:
+        files, problem = read_files(snapshot, ("/etc/fstab",))
+        if problem is not None:
+            return {"in_fstab": problem, "fstab_options": problem}, None
+        for file in files:
+            for number, line in logical_lines(file):
+                words = line.split()
+                if len(words) >= 4 and unescape(words[1]).rstrip("/") == self.target.rstrip("/"):
+                    options = frozenset(words[3].split(","))
+                    values: dict[str, Value] = {"in_fstab": True, "fstab_options": options}
+                    return values, Source(file.path, number, line)
+        return {"in_fstab": False, "fstab_options": None}, None
+
+
+_NO_OP: Final = re.compile(r"(?:/usr)?/s?bin/(?:true|false)(?:\s|\Z)")
+
+
+class ModuleSubject(Subject):
+    """A kernel module. ``usable``: modprobe(8) would load it, or it is in the kernel already."""
+
+    LABEL: ClassVar[str] = "module"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "loaded": Kind.FLAG,
+        "built_in": Kind.FLAG,
+        "available": Kind.FLAG,
+        "blacklisted": Kind.FLAG,
+        "usable": Kind.FLAG,
+    }
+
+    name: str = Field(pattern=r"^[a-zA-Z0-9_-]+$")
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("module", self.name),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        module: Module | CouldNot = snapshot.read(Request("module", self.name))
+        if isinstance(module, CouldNot):
+            return Selection((Record(self.name, dict.fromkeys(self.FIELDS, module)),))
+        unknown = CouldNot(
+            Reason.INCOMPLETE, "The modules of the running kernel are not on the host."
+        )
+        values: dict[str, Value] = {
+            "loaded": module.loaded,
+            "built_in": unknown if module.built_in is None else module.built_in,
+            "available": unknown if module.available is None else module.available,
+            "blacklisted": module.blacklisted,
+            "usable": _usable(module, unknown),
+        }
+        raw = f"loaded={module.loaded} install={module.install} blacklisted={module.blacklisted}"
+        return Selection((Record(self.name, values, raw=raw),))
+
+
+def _usable(module: Module, unknown: CouldNot) -> Value:
+    if module.loaded or module.built_in:
+        return True
+    # modprobe.d(5): an install command replaces loading; a blacklist only stops aliases.
+    if module.install is not None and _NO_OP.match(module.install):
+        return False
+    return unknown if module.available is None else module.available
+
+
+class SocketSubject(Subject):
+    """Listening sockets."""
+
+    LABEL: ClassVar[str] = "socket"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "protocol": Kind.TEXT,
+        "address": Kind.TEXT,
+        "port": Kind.NUMBER,
+        "loopback": Kind.FLAG,
+    }
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("sockets"),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        sockets: tuple[Socket, ...] | CouldNot = snapshot.read(Request("sockets"))
+        if isinstance(sockets, CouldNot):
+            return Selection(could_not=sockets)
+        return Selection(tuple(_socket(socket) for socket in sockets))
+
+
+def _socket(socket: Socket) -> Record:
+    address = f"[{socket.address}]" if ":" in socket.address else socket.address
+    name = f"{socket.protocol} {address}:{socket.port}"
+    values: dict[str, Value] = {
+        "protocol": socket.protocol,
+        "address": socket.address,
+        "port": socket.port,
+        "loopback": socket.loopback,
+    }
+    return Record(name, values, raw=name)
+
+
+class CapabilitySubject(Subject):
+    """Whether the host can do something; the names are a closed list."""
+
+    LABEL: ClassVar[str] = "capability"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"present": Kind.FLAG}
+
+    name: str
+
+    def model_post_init(self, context: object, /) -> None:
+        if self.name not in CAPABILITIES:
+            known = ", ".join(sorted(CAPABILITIES))
+            raise ValueError(f"no capability {self.name!r}; there are: {known}")
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("capabilities"),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        names = snapshot.capabilities
+        value = names if isinstance(names, CouldNot) else self.name in names
+        return Selection((Record(self.name, {"present": value}, raw=f"{self.name}: {value}"),))
+
+
+class KernelSubject(Subject):
+    """An argument of the running kernel's command line (``value`` of ``audit=1`` is ``1``)."""
+
+    LABEL: ClassVar[str] = "kernel_argument"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"present": Kind.FLAG, "value": Kind.TEXT}
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("kernel"),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        kernel: Kernel | CouldNot = snapshot.read(Request("kernel"))
+        if isinstance(kernel, CouldNot):
+            return Selection((Record(self.name, {"present": kernel, "value": kernel}),))
+        found: str | None = None
+        for word in kernel.boot_command_line.split():
+            key, _, value = word.partition("=")
+            if key == self.name:
+                found = value
+        values: dict[str, Value] = {"present": found is not None, "value": found}
+        return Selection((Record(self.name, values, raw=kernel.boot_command_line),))
