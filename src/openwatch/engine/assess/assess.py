@@ -1,13 +1,13 @@
-"""rules × snapshot → outcomes."""
+"""Rules and a snapshot make outcomes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from openwatch.engine.assess.evaluate import Context, Result, evaluate
-from openwatch.engine.assess.outcome import Outcome, Verdict
-from openwatch.engine.facts import CouldNot, Reason
+from openwatch.engine.assess.outcome import Observation, Outcome, Verdict
+from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.rules.corpus import Corpus
 from openwatch.engine.rules.schema import Implementation, PlatformRange, Rule
 from openwatch.engine.rules.variables import resolve
@@ -78,23 +78,48 @@ def _fits(ranges: tuple[PlatformRange, ...], platform: Platform) -> bool:
 
 
 def _told(result: Result) -> str:
-    """Return the observation that decided, as a sentence."""
-    wanted = [o for o in result.observations if o.satisfied is result.truth]
-    observation = next(iter(wanted or result.observations), None)
-    if observation is None:
+    """Return the observations that decided, as one sentence."""
+    deciding = [o for o in result.observations if o.satisfied is result.truth]
+    first = next(iter(deciding or result.observations), None)
+    if first is None:
         return ""
-    label = "" if observation.field in ("value", "running") else f" {observation.field}"
-    place = ""
-    if observation.source is not None:
-        place = f" ({observation.source.path}:{observation.source.line})"
+    if first.field == "count":
+        return _counted(first, deciding[1:])
     if result.truth:
-        return f"{observation.subject}{label}: {observation.actual}{place}."
-    more = len([o for o in wanted if o.satisfied is False]) - 1
+        return _all_of(first.subject, deciding)
+    label = "" if first.field in _SPOKEN_FOR else f" {first.field}"
+    more = len(deciding) - 1
     rest = f" And {more} more." if more > 0 else ""
     return (
-        f"{observation.subject}{label} is {observation.actual}{place}; "
-        f"expected: {observation.expected}.{rest}"
+        f"{first.subject}{label} is {first.actual}{_place(first)}; "
+        f"expected: {first.expected}.{rest}"
     )
+
+
+_SPOKEN_FOR: Final = ("value", "running")
+"""Fields that a subject's name already stands for."""
+
+
+def _all_of(subject: str, observations: list[Observation]) -> str:
+    """Return everything that was seen of one subject, as one sentence."""
+    seen = [
+        (o.actual if o.field in _SPOKEN_FOR else f"{o.field} {o.actual}") + _place(o)
+        for o in observations
+        if o.subject == subject
+    ]
+    return f"{subject}: {', '.join(dict.fromkeys(seen))}."
+
+
+def _place(observation: Observation) -> str:
+    source = observation.source
+    return f" ({source.path}:{source.line})" if source else ""
+
+
+def _counted(total: Observation, listed: list[Observation]) -> str:
+    names = ", ".join(observation.subject for observation in listed[:3])
+    rest = ", …" if len(listed) > 3 else ""
+    found = f"{total.actual} found" + (f": {names}{rest}" if names else "")
+    return f"{found}." if total.satisfied else f"{found}; expected: {total.expected}."
 
 
 def _facts(variant: Implementation, context: Context) -> tuple[str, ...]:

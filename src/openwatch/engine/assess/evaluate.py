@@ -140,7 +140,6 @@ def _counted(
     verdicts = {holds(count, number) for number in range(certain, len(chosen) + 1)}
     truth = verdicts.pop() if len(verdicts) == 1 else None
     could_not = next((m.could_not for _, m in chosen if m.could_not), None)
-    listed = tuple(_listed(check, subject, record, match, context) for record, match in chosen)
     total = Observation(
         fact=_fact_id(subject),
         subject=subject.LABEL,
@@ -151,33 +150,19 @@ def _counted(
         command=_command(subject, context),
         problem=could_not.reason if truth is None and could_not else None,
     )
-    observations = (total, *listed[:MAX_OBSERVATIONS])
-    return Result(truth, observations, could_not if truth is None else None)
-
-
-def _listed(
-    check: Check, subject: Subject, record: Record, match: _Match, context: Context
-) -> Observation:
-    """Return one record that was counted, with the fields that made it count."""
-    kinds = subject.fields_of()
-    name = next(iter(check.where), next(iter(kinds)))
-    return _observe(
-        subject, record, name,
-        expected="counted" if match.truth else "may count",
-        satisfied=None if match.truth is None else _wants_some(check),
-        context=context,
-    )  # fmt: skip
-
-
-def _wants_some(check: Check) -> bool:
-    """Return whether a counted record is what the rule hopes for (``count: 0`` hopes for none)."""
-    return check.count is not None and not holds(check.count, 0) if not _has_variables(
-        check.count
-    ) else True
-
-
-def _has_variables(expectation: Expectation | None) -> bool:
-    return expectation is not None and bool(expectation.variables())
+    name = next(iter(check.where), next(iter(subject.fields_of())))
+    listed = (
+        _observe(
+            subject,
+            record,
+            name,
+            expected=f"counts; expected: {expected}" if match.truth else "may count",
+            satisfied=truth if match.truth else None,
+            context=context,
+        )
+        for record, match in chosen[:MAX_OBSERVATIONS]
+    )
+    return Result(truth, (total, *listed), could_not if truth is None else None)
 
 
 def _quantified(
@@ -194,9 +179,7 @@ def _quantified(
         case Quantifier.SOME:
             truth = disjunction(conjunction((m.truth, j.truth)) for _, m, j in judged)
         case Quantifier.NONE:
-            truth = negation(
-                disjunction(conjunction((m.truth, j.truth)) for _, m, j in judged)
-            )
+            truth = negation(disjunction(conjunction((m.truth, j.truth)) for _, m, j in judged))
     could_not = None
     if truth is None:
         could_not = next((c for _, m, j in judged if (c := m.could_not or j.could_not)), None)
@@ -272,9 +255,7 @@ def _observe(
     )
 
 
-def _missing(
-    check: Check, subject: Subject, could_not: CouldNot, context: Context
-) -> Observation:
+def _missing(check: Check, subject: Subject, could_not: CouldNot, context: Context) -> Observation:
     kinds = subject.fields_of()
     name = next(iter(check.expect), "count")
     expectation = check.expect.get(name) or check.count

@@ -279,9 +279,7 @@ def _head(fact: Fact) -> list[str] | CouldNot:
                 Reason.DENIED, f"The directory of {fact.request.subject} may not be entered."
             )
         case "@partial":
-            return CouldNot(
-                Reason.DENIED, f"Only root can look at all of {fact.request.subject}."
-            )
+            return CouldNot(Reason.DENIED, f"Only root can look at all of {fact.request.subject}.")
         case _:
             return CouldNot(Reason.UNPARSABLE, f"Unexpected state {state[:40]!r}.")
 

@@ -76,7 +76,7 @@ class SysctlProbe(_LineProbe):
         )
         return (Item(self.name, body, "sysctl", self.seconds, self.max_bytes),)
 
-    def read(self, fact: Fact) -> str | None | CouldNot:
+    def read(self, fact: Fact) -> str | CouldNot | None:
         """Return the value with blanks folded, or ``None`` when this kernel has no such key."""
         if fact.could_not is not None:
             return fact.could_not
@@ -110,7 +110,7 @@ class ModuleProbe(_LineProbe):
             ' b=$(t <"$k/modules.builtin" 2>/dev/null); fi\n'
             "c=$(modprobe --showconfig 2>/dev/null | grep -E '^(install|blacklist) ') || c=\n"
             "command -v modprobe >/dev/null 2>&1 || exit 127\n"
-            "m() { u=$(echo \"$1\" | t)\n"
+            'm() { u=$(echo "$1" | t)\n'
             'printf "%s\\n" "$l" | grep -qx "$u" && echo "$1 loaded"\n'
             'if [ $a = yes ]; then echo "$1 index"\n'
             'printf "%s\\n" "$b" | grep -q "/$u\\.ko" && echo "$1 builtin"\n'

@@ -88,21 +88,21 @@ class SweepProbe(TableProbe):
     seconds = 240
     max_bytes = 4 * 1024 * 1024
     body = (
+        "n() { printf '%s\\n' \"$1\" | cut -d: -f3 | grep -E '^[0-9]+$' | sort -un; }\n"
         "p=$(getent passwd 2>/dev/null || cat /etc/passwd) || exit 1\n"
         "g=$(getent group 2>/dev/null || cat /etc/group) || exit 1\n"
-        "nu=$(printf '%s\\n' \"$p\" | cut -d: -f3 | sort -un |"
-        " while read -r i; do case $i in ''|*[!0-9]*) ;; *) printf ' ! -uid %s' \"$i\";; esac; done)\n"
-        "ng=$(printf '%s\\n' \"$g\" | cut -d: -f3 | sort -un |"
-        " while read -r i; do case $i in ''|*[!0-9]*) ;; *) printf ' ! -gid %s' \"$i\";; esac; done)\n"
+        'p=$(n "$p"); g=$(n "$g")\n'
+        'nu=; for i in $p; do nu="$nu ! -uid $i"; done\n'
+        'ng=; for i in $g; do ng="$ng ! -gid $i"; done\n'
         "grep -E '^(passwd|group):.*(sss|ldap|winbind|nis)' /etc/nsswitch.conf >/dev/null 2>&1 &&"
         " echo '#directory'\n"
-        "echo '#uids' $(printf '%s\\n' \"$p\" | cut -d: -f3 | sort -un)\n"
-        "echo '#gids' $(printf '%s\\n' \"$g\" | cut -d: -f3 | sort -un)\n"
+        "echo '#uids' $p\n"
+        "echo '#gids' $g\n"
         "set -f; m=$(while read -r a b c d target opts rest; do\n"
         " t=${rest#*- }; t=${t%% *}\n"
         f" case $t in {'|'.join(REMOTE_TYPES)}|{'|'.join(PSEUDO_TYPES)}) continue;;\n"
         '  overlay) [ "$target" = / ] || continue;; esac\n'
-        ' case $target in /proc|/proc/*|/sys|/sys/*) continue;; esac\n'
+        " case $target in /proc|/proc/*|/sys|/sys/*) continue;; esac\n"
         ' printf "%s\\n" "$target"; done </proc/self/mountinfo | sort -u)\n'
         'e="( -type f -o -type d ) ( -perm -0002 -o -perm -4000 -o -perm -2000'
         ' -o ( -uid +0 $nu ) -o ( -gid +0 $ng ) )"\n'
@@ -113,9 +113,10 @@ class SweepProbe(TableProbe):
     )
 
     def clean(self, output: bytes) -> bytes:
-        # One line a file, sorted: the walk has no order of its own, and a name may hold a newline.
+        # One line a file, sorted: the walk has no order of its own, a name may hold a newline, and
+        # the walks of two file systems both report the mount point between them.
         head, mark, files = output.partition(_FILES_MARK)
-        names = sorted(name for name in files.split(b"\0") if name)
+        names = sorted({name for name in files.split(b"\0") if name})
         lines = (n.replace(b"\\", b"\\\\").replace(b"\n", b"\\n") + b"\n" for n in names)
         return head + mark + b"".join(lines)
 

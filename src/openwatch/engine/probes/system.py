@@ -72,7 +72,7 @@ class KernelProbe(TableProbe):
     name = "kernel"
     command = "uname -nrm"
     body = (
-        'uname -n; uname -r; uname -m; cat /etc/machine-id 2>/dev/null || echo; id -u;'
+        "uname -n; uname -r; uname -m; cat /etc/machine-id 2>/dev/null || echo; id -u;"
         " cat /proc/cmdline 2>/dev/null || echo"
     )
 

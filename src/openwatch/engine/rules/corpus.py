@@ -82,14 +82,11 @@ class Corpus:
         Raises ``framework.unknown``.
         """
         names = {
-            name
-            for name, entry in self.frameworks.items()
-            if framework in (name, entry.family)
+            name for name, entry in self.frameworks.items() if framework in (name, entry.family)
         }
         if not names:
-            known = ", ".join(
-                sorted(self.frameworks | {f.family: 0 for f in self.frameworks.values() if f.family})
-            )
+            families = {entry.family for entry in self.frameworks.values() if entry.family}
+            known = ", ".join(sorted(families | self.frameworks.keys()))
             raise OpenWatchError(FRAMEWORK_UNKNOWN, framework=framework, known=known)
         rules = {i: r for i, r in self.rules.items() if names & r.references.keys()}
         return Corpus(rules, self.variables, self.frameworks)

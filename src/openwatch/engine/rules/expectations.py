@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -72,14 +72,16 @@ class Expectation(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _short_forms(cls, value: object) -> object:
-        if isinstance(value, list | tuple):
-            return {"one_of": value}
-        if isinstance(value, bool | int | str):
-            return {"equals": value}
-        if isinstance(value, dict) and value.keys() == {"var"}:  # pyright: ignore[reportUnknownMemberType]
-            return {"equals": value}
-        return value  # pyright: ignore[reportUnknownVariableType]
+    def _short_forms(cls, value: Any) -> Any:
+        match value:
+            case list() | tuple():
+                return cast(Any, {"one_of": value})
+            case bool() | int() | str():
+                return {"equals": value}
+            case {"var": _}:
+                return cast(Any, {"equals": value})
+            case _:
+                return value
 
     @model_validator(mode="after")
     def _says_something(self) -> Expectation:
@@ -108,9 +110,7 @@ class Expectation(BaseModel):
             name: bindings[test.var] for name, test in self.tests().items()
             if isinstance(test, Variable)
         }  # fmt: skip
-        return Expectation.model_validate(
-            {**self.tests(), **bound, "or_absent": self.or_absent}
-        )
+        return Expectation.model_validate({**self.tests(), **bound, "or_absent": self.or_absent})
 
     def problems(self, kind: Kind) -> list[str]:
         """Return why a field of this kind cannot be tested so; empty when it can."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Sequence
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
 
@@ -25,7 +25,7 @@ class DuplicateKeyError(yaml.YAMLError):
 class _Loader(_BASE):  # type: ignore[misc, valid-type]
     """The safe loader with the resolvers of YAML 1.2 (core schema) and without double keys."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
@@ -34,7 +34,8 @@ class _Loader(_BASE):  # type: ignore[misc, valid-type]
             if key in seen:
                 raise DuplicateKeyError(key, key_node.start_mark.line + 1)
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        mapping: dict[Hashable, Any] = _BASE.construct_mapping(self, node, deep)
+        return mapping
 
 
 _RESOLVERS: Final = (
@@ -67,18 +68,28 @@ def error_text(error: yaml.YAMLError) -> str:
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int:
-    """Return the line of the value at ``path``, or of the deepest part of it that exists."""
-    node = yaml.compose(text, Loader=_Loader)
-    line = 1 if node is None else node.start_mark.line + 1
+    """Return the line of the value at ``path``, or of the deepest part of it that exists.
+
+    Parts of the path that are not in the file (pydantic names the forms that it tried) are skipped.
+    """
+    compose: Any = getattr(yaml, "compose")  # noqa: B009 - the stubs leave its types open
+    node: Any = compose(text, Loader=_Loader)
+    line = 1 if node is None else int(node.start_mark.line) + 1
     for part in path:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(part):
-                    node, line = value, key.start_mark.line + 1
-                    break
-            # pydantic's own path elements (tags of unions) are not in the file.
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            if part < len(node.value):
-                node = node.value[part]
-                line = node.start_mark.line + 1
+        found = _child(node, part)
+        if found is not None:
+            node, line = found
     return line
+
+
+def _child(node: Any, part: str | int) -> tuple[Any, int] | None:
+    if isinstance(node, yaml.MappingNode):
+        pairs: list[tuple[Any, Any]] = node.value
+        for key, value in pairs:
+            if key.value == str(part):
+                return value, int(key.start_mark.line) + 1
+    elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+        items: list[Any] = node.value
+        if part < len(items):
+            return items[part], int(items[part].start_mark.line) + 1
+    return None

@@ -131,7 +131,7 @@ class LineSubject(Subject):
             raise ValueError(f"not a regular expression: {error}") from None
 
     def fields_of(self) -> Mapping[str, Kind]:
-        return self.FIELDS | dict.fromkeys(re.compile(self.pattern).groupindex, Kind.TEXT)
+        return {**self.FIELDS, **dict.fromkeys(re.compile(self.pattern).groupindex, Kind.TEXT)}
 
     def requests(self) -> tuple[Request, ...]:
         return tuple(Request("content", path) for path in as_list(self.file))
@@ -226,4 +226,3 @@ def _sweep_record(found: Found) -> Record:
         },
         raw=f"{found.mode:04o} {found.uid}:{found.gid} {found.type} {found.path}",
     )
-
