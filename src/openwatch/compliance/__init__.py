@@ -1,0 +1,1 @@
+"""Scans of hosts, their results and evidence, and the history of every verdict."""

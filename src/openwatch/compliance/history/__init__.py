@@ -1,0 +1,1 @@
+"""The verdict on every rule of every host at any time, as intervals."""

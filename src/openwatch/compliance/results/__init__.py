@@ -1,0 +1,1 @@
+"""Evidence and manifests: content-addressed, signed and chained."""

@@ -1,0 +1,1 @@
+"""One run over one host, from the queue to its outcomes."""

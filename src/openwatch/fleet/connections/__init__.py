@@ -1,0 +1,1 @@
+"""From an inventory row to a live login: targets, jump chains and connection tests."""

@@ -1,0 +1,1 @@
+"""The inventory: one row for every host, with what its scans last said."""

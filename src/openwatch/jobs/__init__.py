@@ -1,0 +1,1 @@
+"""Work that is done outside a request: the queue, the worker and periodic tasks."""
