@@ -152,7 +152,8 @@ def _parser() -> argparse.ArgumentParser:
         prog=PROGRAM,
         description="Linux hosts on this machine, each with its own address, sshd and users.",
         epilog=f"accounts of every host (root: key only; the password is {PASSWORD}):\n"
-        f"{accounts}\n\nimages:\n{images}\n  {PRIVATE:9}Debian 12 that only the first host can reach\n\n"
+        f"{accounts}\n\nimages:\n{images}\n"
+        f"  {PRIVATE:9}Debian 12 that only the first host can reach\n\n"
         "environment:\n"
         "  OPENWATCH_LAB_DIR     images and hosts (default /var/tmp/openwatch-lab)\n"
         "  OPENWATCH_LAB_MIRROR  Debian archive for images (default: the one this machine uses)\n",

@@ -2,7 +2,9 @@
 # database with true (empty) packages, no dpkg, the file modes and names of that family. The programs
 # remain Debian's.
 work=/var/tmp/lab-rpm
-mkdir -p $work
+mkdir -p $work /etc/rpm
+# Debian's rpm keeps a database in the home directory of whoever asks.
+echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
 
 package() { # name version release architecture [epoch]
   cat >$work/$1.spec <<SPEC
@@ -42,6 +44,7 @@ package kernel-core 5.14.0 427.13.1.el9_4
 package rocky-release 9.4 1.7.el9
 rpm -i --nodeps $work/RPMS/noarch/*.rpm
 [ "$(rpm -qa | wc -l)" -eq 17 ]
+[ -e /var/lib/rpm/rpmdb.sqlite ]
 rm -rf $work
 
 cat >/usr/lib/os-release <<OS
