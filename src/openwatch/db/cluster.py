@@ -161,6 +161,11 @@ def locate(data_dir: Path) -> tuple[Cluster, str | None]:
     return Cluster(elsewhere, user), reason
 
 
+def is_located(data_dir: Path) -> bool:
+    """True when a cluster was made for this data directory; asking makes nothing."""
+    return (data_dir / "postgres").exists() or (data_dir / _MOVED).exists()
+
+
 def _own_home(data_dir: Path) -> Path:
     _make(data_dir, mode=0o700)
     home = data_dir / "postgres"

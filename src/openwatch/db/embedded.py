@@ -21,7 +21,7 @@ from typing import Final
 from urllib.parse import quote
 
 from openwatch.db import programs as pg
-from openwatch.db.cluster import Cluster, locate
+from openwatch.db.cluster import Cluster, is_located, locate
 from openwatch.db.errors import DISK_FULL, START_FAILED, STOP_FAILED
 from openwatch.db.programs import Programs
 from openwatch.kit.errors import OpenWatchError
@@ -86,8 +86,22 @@ def start(
 
 def is_running(settings: Settings) -> bool:
     """True when the embedded server answers on its socket."""
+    if not is_located(settings.data_dir):
+        return False
     cluster, _ = locate(settings.data_dir)
     return cluster.exists and _answers(cluster, _programs(settings, cluster, lambda _text: None))
+
+
+def has_process(settings: Settings) -> bool:
+    """True when the server's process lives; cheaper than ``is_running``, which asks the server."""
+    if not is_located(settings.data_dir):
+        return False
+    cluster, _ = locate(settings.data_dir)
+    try:
+        first_line = (cluster.data / "postmaster.pid").read_text().partition("\n")[0]
+        return _is_alive(int(first_line))
+    except (OSError, ValueError):
+        return False
 
 
 def stop(settings: Settings) -> bool:
@@ -95,6 +109,8 @@ def stop(settings: Settings) -> bool:
 
     Raises ``db.stop_failed`` when it does not end in time.
     """
+    if not is_located(settings.data_dir):
+        return False
     cluster, _ = locate(settings.data_dir)
     if not cluster.exists:
         return False

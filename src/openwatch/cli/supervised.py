@@ -1,0 +1,21 @@
+"""What `openwatch up` and the processes that it starts agree on."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from typing import Final
+
+PARENT_VARIABLE: Final = "OPENWATCH_SUPERVISOR_PID"
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+
+
+def follow_parent() -> None:
+    """Under a supervisor: end with it, even when it is killed and can stop nobody."""
+    parent = os.environ.get(PARENT_VARIABLE)
+    if parent is None:
+        return
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):  # it died before we asked to be told
+        raise SystemExit(0)

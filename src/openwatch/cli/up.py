@@ -1,0 +1,283 @@
+"""`openwatch up`: the whole product in one process tree on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+import webbrowser
+from collections.abc import AsyncGenerator, Awaitable, Generator
+from pathlib import Path
+from typing import Final, TypeVar
+
+import typer
+
+from openwatch import __version__
+from openwatch.cli import serve
+from openwatch.cli.readiness import is_ready
+from openwatch.cli.supervisor import Child
+from openwatch.db import embedded, migrate
+from openwatch.db.engine import Database
+from openwatch.db.url import database_url, is_external
+from openwatch.identity.setup import service as setup
+from openwatch.kit.certificate import certificate
+from openwatch.kit.crypto import Keyring
+from openwatch.kit.errors import OpenWatchError, register
+from openwatch.kit.settings import Settings, get_settings
+
+ALREADY_RUNS: Final = register(
+    "up.already_runs",
+    status=409,
+    message="OpenWatch already runs with the data in {data_dir}: process {pid}, {url}.",
+    fix="Open that address, or stop it first (Ctrl-C there, or `kill {pid}`).",
+)
+PASSWORD_FILE: Final = register(
+    "up.password_file",
+    status=500,
+    message="The administrator's password cannot be read from {path}: {problem}.",
+    fix="Put the password alone into the file that OPENWATCH_ADMIN_PASSWORD_FILE names.",
+)
+NOT_READY: Final = register(
+    "up.not_ready",
+    status=503,
+    message="The {name} ends again and again while starting. It said last: {said}",
+    fix="Its log is {log}.",
+)
+
+PATIENCE_SECONDS: Final = 5.0
+POLL_SECONDS: Final = 0.1
+WATCH_SECONDS: Final = 1.0
+MOST_STARTS: Final = 3
+
+T = TypeVar("T")
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def up(
+    browser: bool = typer.Option(
+        True, "--browser/--no-browser", help="Open the address in a browser once it is ready."
+    ),
+) -> None:
+    """Start everything here and keep it running until Ctrl-C (or SIGTERM)."""
+    settings = get_settings()
+    with _only_one(settings):
+        asyncio.run(_Up(settings, browser=browser).run())
+
+
+def say(text: str) -> None:
+    """Print one line of progress at once, also into a pipe."""
+    print(text, flush=True)
+
+
+@contextlib.contextmanager
+def _only_one(settings: Settings) -> Generator[None]:
+    """Hold the data directory; raises ``up.already_runs`` when another `up` holds it."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=_data_dir_mode())
+    path = settings.data_dir / "up.lock"
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OpenWatchError(
+                ALREADY_RUNS, data_dir=settings.data_dir, **_holder(path)
+            ) from None
+        lock.truncate(0)
+        json.dump({"pid": os.getpid(), "url": settings.base_url}, lock)
+        lock.flush()
+        yield
+
+
+def _data_dir_mode() -> int:
+    return 0o711 if os.geteuid() == 0 else 0o700
+
+
+def _holder(path: Path) -> dict[str, str]:
+    try:
+        holder = json.loads(path.read_text())
+        return {"pid": str(holder["pid"]), "url": str(holder["url"])}
+    except (ValueError, KeyError, TypeError):
+        return {"pid": "unknown", "url": "still starting"}
+
+
+class _Up:
+    """One run of `openwatch up`."""
+
+    def __init__(self, settings: Settings, *, browser: bool) -> None:
+        self._settings = settings
+        self._browser = browser
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        logs = settings.data_dir / "log"
+        self._children = [
+            Child("API", "serve", log_folder=logs, say=self._warn),
+            Child("worker", "worker", log_folder=logs, say=self._warn),
+        ]
+
+    async def run(self) -> None:
+        """Start, say where it is, wait for the end, stop."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
+        settings = self._settings
+        say(f"OpenWatch {__version__}, data in {settings.data_dir}")
+        serve.listen(settings).close()  # before anything is started: is the address free?
+        async with self._database() as url:
+            await self._step("schema", asyncio.to_thread(migrate.upgrade, url))
+            Keyring.load(settings.data_dir)
+            link = await self._first_run(url)
+            async with self._running_children():
+                ready = await self._until_ready()
+                if ready:
+                    self._greet(link)
+                    await self._stop.wait()
+        say("stopped")
+
+    @contextlib.asynccontextmanager
+    async def _database(self) -> AsyncGenerator[str]:
+        """Yield the database's URI; an embedded server runs exactly as long as we do."""
+        settings = self._settings
+        if is_external(settings):
+            url = database_url(settings)
+            say("  database   external, as OPENWATCH_DATABASE_URL says")
+            yield url
+            return
+        starting = asyncio.to_thread(embedded.start, settings, notice=self._note)
+        try:
+            server = await self._step("database", starting)
+            watching = asyncio.create_task(self._watch_database())
+            try:
+                yield server.uri
+            finally:
+                watching.cancel()
+        finally:
+            if await asyncio.to_thread(embedded.stop, settings):
+                say("database stopped")
+
+    async def _watch_database(self) -> None:
+        """Bring the embedded server back when something killed it."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            if embedded.has_process(self._settings):
+                continue
+            self._warn("the database has gone; starting it again")
+            try:
+                await asyncio.to_thread(embedded.start, self._settings, notice=self._note)
+            except OpenWatchError as error:
+                self._warn(f"{error.message} {error.fix}")
+
+    async def _first_run(self, url: str) -> str | None:
+        """Make the administrator from the password file; else return a link for the browser."""
+        settings = self._settings
+        database = Database(url, pool_size=1)
+        try:
+            async with database.transaction() as tx:
+                if not await setup.is_required(tx):
+                    return None
+                if settings.admin_password_file is None:
+                    token = await setup.issue_setup_token(tx)
+                    return f"{settings.base_url}/setup#token={token}" if token else None
+                password = _read_password(settings.admin_password_file)
+                await setup.create_first_admin(tx, settings.admin_username, password)
+        finally:
+            await database.aclose()
+        say(f"  account    administrator {settings.admin_username!r} made from the password file")
+        return None
+
+    @contextlib.asynccontextmanager
+    async def _running_children(self) -> AsyncGenerator[None]:
+        tasks = [asyncio.create_task(child.run()) for child in self._children]
+        try:
+            yield
+        finally:
+            say("stopping (press Ctrl-C again to kill)")
+            self._stop.set()
+            stops = asyncio.gather(*(child.stop() for child in self._children))
+            hurry = asyncio.create_task(self._hurry.wait())
+            await asyncio.wait([stops, hurry], return_when=asyncio.FIRST_COMPLETED)
+            if self._hurry.is_set():
+                for child in self._children:
+                    child.kill()
+            await stops
+            hurry.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _until_ready(self) -> bool:
+        """Wait until /readyz says yes; False when we are told to stop before.
+
+        Raises ``up.not_ready`` when a child ends again and again.
+        """
+        began = time.monotonic()
+        told = ""
+        while not self._stop.is_set():
+            problem = await asyncio.to_thread(is_ready, self._settings)
+            if problem is None:
+                say(f"  API and worker ready ({time.monotonic() - began:.1f} s)")
+                return True
+            self._require_life()
+            if time.monotonic() - began > PATIENCE_SECONDS and problem != told:
+                self._note(f"still waiting: {problem}")
+                told = problem
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), POLL_SECONDS)
+        return False
+
+    def _require_life(self) -> None:
+        for child in self._children:
+            if child.starts >= MOST_STARTS:
+                said = " / ".join(child.last_lines[-2:]) or "nothing"
+                raise OpenWatchError(NOT_READY, name=child.name, said=said, log=child.log_file)
+
+    def _greet(self, link: str | None) -> None:
+        tls = certificate(self._settings)
+        if tls is not None and tls.self_signed:
+            say(f"  certificate self-signed, SHA-256 {tls.fingerprint}")
+        say("")
+        if link is None:
+            say(f"OpenWatch runs at {self._settings.base_url}")
+        else:
+            say(f"OpenWatch runs at {self._settings.base_url}. Make the administrator here, once:")
+            say(f"  {link}")
+        say("Ctrl-C stops everything.")
+        if self._browser and _has_display():
+            asyncio.get_running_loop().run_in_executor(
+                None, webbrowser.open, link or self._settings.base_url
+            )
+
+    async def _step(self, name: str, work: Awaitable[T]) -> T:
+        began = time.monotonic()
+        result = await work
+        say(f"  {name:<10} ready ({time.monotonic() - began:.1f} s)")
+        return result
+
+    def _note(self, text: str) -> None:
+        say(f"             {text}")
+
+    def _warn(self, text: str) -> None:
+        if not self._stop.is_set():
+            print(f"! {text}", file=sys.stderr, flush=True)
+
+    def _on_signal(self) -> None:
+        (self._hurry if self._stop.is_set() else self._stop).set()
+
+
+def _read_password(path: Path) -> str:
+    try:
+        password = path.read_text().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise OpenWatchError(PASSWORD_FILE, path=path, problem=problem) from None
+    if not password:
+        raise OpenWatchError(PASSWORD_FILE, path=path, problem="it is empty")
+    return password
+
+
+def _has_display() -> bool:
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
