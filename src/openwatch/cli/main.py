@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def run(program: Callable[[], object]) -> None:
-    """Run a program; an error that we know is two sentences on standard error, exit status 1."""
+    """Run a program; an error that we know is two sentences on standard error, exit status 2."""
     try:
         program()
     except KeyboardInterrupt:
@@ -77,12 +77,13 @@ def run(program: Callable[[], object]) -> None:
         sys.stderr.close()
         sys.exit(1)
     except Exception as error:
+        from openwatch.cli.errors import EXIT_USAGE, print_error
         from openwatch.kit.errors import OpenWatchError
 
         if not isinstance(error, OpenWatchError):
             raise
-        print(f"openwatch: {error.message}\n{error.fix}", file=sys.stderr)
-        sys.exit(1)
+        print_error(error)
+        sys.exit(EXIT_USAGE)
 
 
 if __name__ == "__main__":

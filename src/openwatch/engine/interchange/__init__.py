@@ -1,1 +1,1 @@
-"""Documents that leave and enter OpenWatch."""
+"""Formats in which results leave the engine."""
