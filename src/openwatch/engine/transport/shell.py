@@ -1,0 +1,365 @@
+"""Programs on a host: one shell for each program, as root when asked.
+
+This is what the ways to a host have in common; they differ only in how a command is started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from contextlib import suppress
+from typing import Final, Protocol
+
+from openwatch.engine.transport import errors
+from openwatch.engine.transport.model import (
+    Deadlines,
+    PrivilegeMode,
+    PrivilegeProblem,
+    Receiver,
+    Stream,
+    Traffic,
+)
+from openwatch.engine.transport.privilege import Act, Begun, Event, Handshake, Launch, Payload
+from openwatch.engine.transport.privilege import command as shell_command
+from openwatch.kit.errors import OpenWatchError
+
+NONCE_BYTES: Final = 16
+
+SIGNALLED: Final = 128
+"""sh(1): a command ended by signal N has exit status 128 + N."""
+
+_EXPIRED: Final = re.compile(
+    r"password change required|password has expired|required to change your password",
+    re.IGNORECASE,
+)
+
+_PROBLEMS: Final = {
+    PrivilegeProblem.NOT_ALLOWED: errors.NOT_ALLOWED,
+    PrivilegeProblem.PASSWORD_REQUIRED: errors.PASSWORD_REQUIRED,
+    PrivilegeProblem.PASSWORD_REJECTED: errors.PASSWORD_REJECTED,
+    PrivilegeProblem.REQUIRES_TTY: errors.REQUIRES_TTY,
+    PrivilegeProblem.SUDO_MISSING: errors.SUDO_MISSING,
+    PrivilegeProblem.FAILED: errors.SUDO_FAILED,
+}
+
+
+class Channel(Protocol):
+    """The near end of a started command."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def write_eof(self) -> None: ...
+
+    def hang_up(self) -> None:
+        """Ask the command to end and stop listening to it, at once."""
+        ...
+
+
+class Sink(Protocol):
+    """Who is told what happens on a channel; calls come in this order."""
+
+    def opened(self, channel: Channel) -> None: ...
+
+    def received(self, stream: Stream, data: bytes) -> None: ...
+
+    def ended(self, exit_status: int | None) -> None:
+        """The channel is closed; without an exit status the command was cut off."""
+        ...
+
+
+class Starter(Protocol):
+    """Starts commands on one host."""
+
+    async def start(self, command: str, sink: Sink) -> None:
+        """Have the account's shell start ``command``; raises ``host.lost``, ``host.no_shell``."""
+        ...
+
+    async def aclose(self) -> None: ...
+
+
+class _RefusedError(Exception):
+    """sudo gave no shell."""
+
+    def __init__(self, problem: PrivilegeProblem, says: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.says = says
+
+
+class _Run:
+    """One program on its way through one channel."""
+
+    def __init__(
+        self,
+        handshake: Handshake,
+        *,
+        program: bytes,
+        password: str | None,
+        receive: Receiver,
+        send_at_once: bool,
+    ) -> None:
+        self.handshake = handshake
+        self.failure: Exception | None = None
+        self.exit_status: int | None = None
+        self.hung_up = False
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self.program_sent = False
+        self.channel: Channel | None = None
+        self.settled = asyncio.Event()
+        self.finished = asyncio.Event()
+        self._program = program
+        self._password = password
+        self._receive = receive
+        self._send_at_once = send_at_once
+
+    def opened(self, channel: Channel) -> None:
+        self.channel = channel
+        if self._send_at_once:
+            self._send_program()
+
+    def received(self, stream: Stream, data: bytes) -> None:
+        if self.hung_up:
+            return
+        self.bytes_received += len(data)
+        try:
+            for event in self.handshake.feed(stream, data):
+                self._obey(event)
+        except Exception as failure:
+            self.failure = failure
+            self.hang_up()
+
+    def ended(self, exit_status: int | None) -> None:
+        self.exit_status = exit_status
+        self.settled.set()
+        self.finished.set()
+
+    def hang_up(self) -> None:
+        """Close the channel if it is still open; what arrives later is dropped."""
+        if self.hung_up or self.finished.is_set():
+            return
+        self.hung_up = True
+        if self.channel is not None:
+            self.channel.hang_up()
+        self.settled.set()
+        self.finished.set()
+
+    def _obey(self, event: Event) -> None:
+        match event:
+            case Payload(stream, data):
+                self._receive(stream, data)
+            case Act.SEND_PASSWORD:
+                self._write(f"{self._password}\n".encode())
+            case Act.SEND_PROGRAM:
+                self._send_program()
+                self.settled.set()
+            case Act.HANG_UP:
+                self.hang_up()
+
+    def _send_program(self) -> None:
+        if self.program_sent or self.channel is None:
+            return
+        self.program_sent = True
+        self._write(self._program)
+        with suppress(OSError):
+            self.channel.write_eof()
+
+    def _write(self, data: bytes) -> None:
+        # A channel that the host has closed meanwhile will tell so by `ended`.
+        if self.channel is not None:
+            with suppress(OSError):
+                self.channel.write(data)
+                self.bytes_sent += len(data)
+
+
+class ShellTransport:
+    """A transport over anything that can start a command; see :class:`.model.Transport`."""
+
+    def __init__(
+        self,
+        starter: Starter,
+        *,
+        name: str,
+        where: str,
+        username: str,
+        sudo_password: str | None,
+        deadlines: Deadlines,
+        connect_seconds: float = 0.0,
+    ) -> None:
+        self.name = name
+        self._starter = starter
+        self._where = where
+        self._username = username
+        self._sudo_password = sudo_password
+        self._deadlines = deadlines
+        self._privilege: PrivilegeMode | None = None
+        self._refused: _RefusedError | None = None
+        self._proven: set[Launch] = set()
+        self._learning = asyncio.Lock()
+        self._round_trips = 0
+        self._bytes_sent = 0
+        self._bytes_received = 0
+        self._connect_seconds = connect_seconds
+
+    @property
+    def privilege(self) -> PrivilegeMode | None:
+        return self._privilege
+
+    @property
+    def traffic(self) -> Traffic:
+        return Traffic(
+            round_trips=self._round_trips,
+            bytes_sent=self._bytes_sent,
+            bytes_received=self._bytes_received,
+            connect_seconds=self._connect_seconds,
+        )
+
+    async def aclose(self) -> None:
+        await self._starter.aclose()
+
+    async def run(
+        self,
+        program: bytes,
+        *,
+        privileged: bool,
+        receive: Receiver,
+        deadline: float | None = None,
+    ) -> int:
+        """See :meth:`.model.Transport.run`."""
+        seconds = self._deadlines.command if deadline is None else deadline
+        whole = asyncio.timeout(seconds)
+        try:
+            async with whole:
+                if privileged:
+                    return await self._run_as_root(program, receive)
+                return await self._attempt(Launch.PLAIN, program, receive)
+        except TimeoutError:
+            if not whole.expired():
+                raise
+            raise OpenWatchError(
+                errors.COMMAND_TIMEOUT, where=self._where, seconds=seconds
+            ) from None
+
+    async def _run_as_root(self, program: bytes, receive: Receiver) -> int:
+        """Run as root the way that the first such run found out.
+
+        What it taught holds for this transport's life, a refusal too: a password that was
+        rejected is never tried a second time.
+        """
+        if self._privilege is None:
+            async with self._learning:
+                if self._privilege is None:
+                    return await self._as_root(Launch.PROBE, program, receive)
+        match self._privilege:
+            case PrivilegeMode.ROOT:
+                return await self._attempt(Launch.PLAIN, program, receive)
+            case PrivilegeMode.SUDO:
+                return await self._as_root(Launch.PROBE, program, receive)
+            case PrivilegeMode.SUDO_PASSWORD:
+                return await self._as_root(Launch.PASSWORD, program, receive)
+            case _:
+                raise self._refusal()
+
+    async def _as_root(self, launch: Launch, program: bytes, receive: Receiver) -> int:
+        try:
+            return await self._attempt(launch, program, receive)
+        except _RefusedError as refused:
+            wants_password = refused.problem is PrivilegeProblem.PASSWORD_REQUIRED
+            if launch is not Launch.PROBE or not wants_password or not self._sudo_password:
+                self._privilege = PrivilegeMode.NONE
+                self._refused = refused
+                raise self._refusal() from None
+        return await self._as_root(Launch.PASSWORD, program, receive)
+
+    async def _attempt(self, launch: Launch, program: bytes, receive: Receiver) -> int:
+        nonce = secrets.token_hex(NONCE_BYTES)
+        # A way that has worked before gets its program with the request, which saves one wait for
+        # the network; a password is always waited for.
+        at_once = launch in self._proven and launch is not Launch.PASSWORD
+        run = _Run(
+            Handshake(launch, nonce),
+            program=program,
+            password=self._sudo_password,
+            receive=receive,
+            send_at_once=at_once,
+        )
+        try:
+            await self._begin(shell_command(launch, nonce), run)
+            if run.handshake.ready:
+                self._learned(launch, run.handshake)
+            await run.finished.wait()
+        finally:
+            run.hang_up()
+            self._round_trips += run.program_sent
+            self._bytes_sent += run.bytes_sent
+            self._bytes_received += run.bytes_received
+        return self._outcome(run)
+
+    async def _begin(self, command: str, run: _Run) -> None:
+        """Start the shell and wait until it takes the program, or has ended."""
+        seconds = self._deadlines.handshake
+        start = asyncio.timeout(seconds)
+        try:
+            async with start:
+                await self._starter.start(command, run)
+                await run.settled.wait()
+        except TimeoutError:
+            if not start.expired():
+                raise
+            raise self._no_answer(run, seconds) from None
+
+    def _no_answer(self, run: _Run, seconds: float) -> Exception:
+        if run.channel is None:
+            return OpenWatchError(errors.LOST, where=self._where)
+        if run.handshake.begun is Begun.SUDO:
+            says = f"it gave no answer within {seconds:g} seconds"
+            return _RefusedError(PrivilegeProblem.FAILED, says)
+        return self._no_shell(f"none had started after {seconds:g} seconds")
+
+    def _learned(self, launch: Launch, handshake: Handshake) -> None:
+        self._proven.add(launch)
+        if launch is Launch.PASSWORD:
+            self._privilege = PrivilegeMode.SUDO_PASSWORD
+        elif handshake.begun is Begun.SUDO:
+            self._privilege = PrivilegeMode.SUDO
+        elif handshake.begun is Begun.ROOT:
+            self._privilege = PrivilegeMode.ROOT
+            self._proven.add(Launch.PLAIN)
+
+    def _outcome(self, run: _Run) -> int:
+        if run.failure is not None:
+            raise run.failure
+        if run.handshake.ready:
+            if run.exit_status is None:
+                raise OpenWatchError(errors.LOST, where=self._where)
+            return run.exit_status
+        if run.exit_status is None and not run.hung_up:
+            raise OpenWatchError(errors.LOST, where=self._where)
+        problem = run.handshake.problem
+        told = self._without_secrets(run.handshake.told)
+        if problem is not None:
+            raise _RefusedError(problem, f"it says {errors.quoted(told)}" if told else "")
+        if _EXPIRED.search(told):
+            raise OpenWatchError(
+                errors.PASSWORD_EXPIRED, where=self._where, username=self._username
+            )
+        status = f"it ended with status {run.exit_status}"
+        raise self._no_shell(f"{status} and said {errors.quoted(told)}" if told else status)
+
+    def _no_shell(self, detail: str) -> OpenWatchError:
+        return OpenWatchError(
+            errors.NO_SHELL, where=self._where, username=self._username, detail=detail
+        )
+
+    def _refusal(self) -> OpenWatchError:
+        assert self._refused is not None
+        return OpenWatchError(
+            _PROBLEMS[self._refused.problem],
+            where=self._where,
+            username=self._username,
+            says=f": {self._refused.says}" if self._refused.says else "",
+        )
+
+    def _without_secrets(self, text: str) -> str:
+        return text.replace(self._sudo_password, "[redacted]") if self._sudo_password else text
