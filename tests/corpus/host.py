@@ -1,0 +1,209 @@
+"""A host on paper: described by what is on it, and seen through the real probes.
+
+A description holds no facts. It is rendered to the bytes that the collector brings home from such
+a host, and the probes read them; so a test of a rule also tests the parsers under it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from openwatch.engine.facts import Fact, Request
+from openwatch.engine.probes import PROBES
+from openwatch.engine.rules import yaml
+from openwatch.engine.scan import IDENTITY
+from openwatch.engine.snapshot import Snapshot, make_snapshot
+
+PLATFORM_DIR: Final = Path(__file__).parent / "platforms"
+PLATFORMS: Final = (
+    "debian12", "debian13", "ubuntu2204", "ubuntu2404", "rhel8", "rhel9", "rhel10",
+)  # fmt: skip
+
+TAKEN_AT: Final = datetime(2025, 6, 1, 12, 0, tzinfo=UTC)
+"""All hosts on paper are seen at this moment: day 20240 of shadow(5)."""
+
+Trouble = Literal[
+    "denied", "tool_missing", "timed_out", "truncated", "unparsable", "tool_failed", "incomplete"
+]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class File(_Model):
+    """A regular file."""
+
+    content: str = ""
+    mode: str = "0644"
+    owner: str = "root"
+    group: str = "root"
+
+
+class Directory(_Model):
+    """A directory."""
+
+    mode: str = "0755"
+    owner: str = "root"
+    group: str = "root"
+
+
+class Unit(_Model):
+    """A unit that systemd knows. ``state`` is "<UnitFileState> <ActiveState>"."""
+
+    state: str
+    aliases: tuple[str, ...] = ()
+
+
+class Mount(_Model):
+    """A mounted file system."""
+
+    type: str = "ext4"
+    source: str = "/dev/vda1"
+    options: str = "rw,relatime"
+
+
+class Module(_Model):
+    """A kernel module that the host has."""
+
+    loaded: bool = False
+    built_in: bool = False
+    available: bool = True
+    blacklisted: bool = False
+    install: str | None = None
+
+
+class SweepEntry(_Model):
+    """A file or directory that the walk over the file systems reports."""
+
+    path: str
+    type: Literal["file", "directory"] = "file"
+    mode: str = "0644"
+    uid: int = 0
+    gid: int = 0
+
+
+class Host(_Model):
+    """Everything on a host that some rule may ask about. What is not named is not there."""
+
+    os_release: Mapping[str, str]
+    hostname: str = "paper"
+    kernel: str = "6.1.0-31-amd64"
+    arch: str = "x86_64"
+    kernel_arguments: str = "ro quiet"
+    packages: Mapping[str, str] = Field(description="Name to the status that the database says.")
+    units: Mapping[str, Unit]
+    files: Mapping[str, File]
+    directories: Mapping[str, Directory]
+    sysctl: Mapping[str, str]
+    sshd: Mapping[str, str | tuple[str, ...]]
+    modules: Mapping[str, Module]
+    module_index: bool = True
+    mounts: Mapping[str, Mount]
+    sockets: tuple[str, ...] = Field(description='For example "tcp 0.0.0.0:22", "udp [::1]:323".')
+    sweep: tuple[SweepEntry, ...] = ()
+    directory_service: bool = False
+    capabilities: Mapping[str, bool]
+
+    @field_validator("files", "units", mode="before")
+    @classmethod
+    def _short_forms(cls, value: Mapping[str, Any], info: Any) -> dict[str, Any]:
+        key = {"files": "content", "units": "state"}[info.field_name]
+        return {n: {key: v} if isinstance(v, str) else v for n, v in value.items()}
+
+    @property
+    def package_format(self) -> Literal["dpkg", "rpm"]:
+        return "dpkg" if self.os_release["ID"] in ("debian", "ubuntu") else "rpm"
+
+    def ids(self, database: Literal["passwd", "group"]) -> dict[str, int]:
+        """Return the numbers of the names in passwd(5) or group(5)."""
+        text = self.files[f"/etc/{database}"].content
+        rows = [line.split(":") for line in text.splitlines() if line.count(":") >= 3]
+        return {row[0]: int(row[2]) for row in rows if row[2].isdigit()}
+
+    def snapshot(
+        self, requests: Iterable[Request], cannot: Mapping[str, Trouble] | None = None
+    ) -> Snapshot:
+        """Return what a scan of this host would have brought home for these requests.
+
+        ``cannot`` names probes or single facts (by fact id) and the trouble that they have.
+        """
+        return make_snapshot(
+            self._facts({*requests, *IDENTITY}, cannot or {}), taken_at=TAKEN_AT, privilege="root"
+        )
+
+    def _facts(self, requests: set[Request], cannot: Mapping[str, Trouble]) -> Iterable[Fact]:
+        from tests.corpus.raw import answers
+
+        by_probe: dict[str, list[Request]] = defaultdict(list)
+        for request in sorted(requests):
+            by_probe[request.probe].append(request)
+        for name, asked in by_probe.items():
+            probe = PROBES[name]
+            yield from probe.facts(asked, answers(self, probe, asked, cannot))
+
+
+def base_host(platform: str) -> Host:
+    """Return the plain minimal server of a platform."""
+    return Host.model_validate(description(platform))
+
+
+def changed_host(platform: str, given: Mapping[str, Any]) -> Host:
+    """Return the plain minimal server of a platform with changes."""
+    return Host.model_validate(merged(description(platform), given))
+
+
+@cache
+def description(name: str) -> dict[str, Any]:
+    """Return the description in platforms/<name>.yml laid over those that it is based on."""
+    own: dict[str, Any] = yaml.parse((PLATFORM_DIR / f"{name}.yml").read_text("utf-8"))
+    base = own.pop("based_on", None)
+    return merged(description(base) if base else {}, own)
+
+
+def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``change`` laid over it.
+
+    Mappings are merged key by key; ``null`` takes a key away. A bare text keeps the mode and the
+    owner of a file; ``append`` adds to its text and ``replace`` changes parts of it, which have to
+    be there. ``packages`` may be a list of names: they are installed.
+    """
+    result = dict(base)
+    for key, value in change.items():
+        if value is None:
+            if key not in result:
+                raise ValueError(f"there is no {key!r} to take away")
+            del result[key]
+        elif key == "packages" and isinstance(value, list):
+            result[key] = {**result.get(key, {}), **dict.fromkeys(value, "installed")}
+        elif isinstance(value, Mapping) and value.keys() & {"append", "replace"}:
+            result[key] = _edited(key, result.get(key), value)
+        elif isinstance(value, Mapping):
+            old = result.get(key, {})
+            result[key] = merged({"content": old} if isinstance(old, str) else old, value)
+        elif isinstance(value, str) and isinstance(result.get(key), Mapping):
+            part = "state" if "state" in result[key] else "content"
+            result[key] = {**result[key], part: value}
+        else:
+            result[key] = value
+    return result
+
+
+def _edited(path: str, old: Any, edit: Mapping[str, Any]) -> dict[str, Any]:
+    if unknown := edit.keys() - {"append", "replace", "mode", "owner", "group"}:
+        raise ValueError(f"{path}: unknown keys {sorted(unknown)}")
+    file = {"content": old} if isinstance(old, str) else dict(old or {})
+    content = file.get("content", "")
+    for part, new in edit.get("replace", {}).items():
+        if part not in content:
+            raise ValueError(f"{path} has no {part!r} to replace")
+        content = content.replace(part, new)
+    meta = {k: v for k, v in edit.items() if k not in ("append", "replace")}
+    return {**file, **meta, "content": content + edit.get("append", "")}

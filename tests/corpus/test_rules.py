@@ -1,0 +1,133 @@
+"""Every rule is seen to pass, to fail and to say that it cannot measure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from openwatch.engine.assess import Outcome, Verdict
+from openwatch.engine.facts import Request
+from openwatch.engine.rules import Rule
+from tests.corpus.cases import Case, case_files, cases, corpus, family_of, judge
+from tests.corpus.host import PLATFORMS, Host, Trouble, base_host
+
+RULES = sorted(corpus().rules)
+JUDGED = (Verdict.PASS, Verdict.FAIL)
+
+
+@pytest.mark.ac("rules-01", "rules-02", "rules-03")
+@pytest.mark.parametrize("case", cases(), ids=str)
+def test_case(case: Case) -> None:
+    rule = corpus().rules[case.rule_id]
+    entry = case.entry
+    outcome = judge(rule, case.host(), cannot=entry.cannot, variables=entry.variables)
+    assert outcome.verdict is entry.verdict, told(outcome)
+    if entry.reason is not None:
+        assert outcome.reason is entry.reason, told(outcome)
+    if entry.shows is not None:
+        assert entry.shows in evidence(outcome), told(outcome)
+    if outcome.verdict is Verdict.FAIL:
+        names_what_was_found(outcome)
+
+
+def names_what_was_found(outcome: Outcome) -> None:
+    found = [o for o in outcome.observations if o.satisfied is False]
+    assert found, f"a failure shows nothing that is wrong: {told(outcome)}"
+    assert all(o.subject and o.actual and o.expected for o in found), told(outcome)
+    assert outcome.message
+
+
+def evidence(outcome: Outcome) -> str:
+    lines = [outcome.message]
+    for o in outcome.observations:
+        place = f"{o.source.path}:{o.source.line} {o.source.text}" if o.source else ""
+        lines.append(f"{o.subject} {o.field} {o.actual} {o.raw} {place}")
+    return "\n".join(lines)
+
+
+def told(outcome: Outcome) -> str:
+    lines = [f"{outcome.verdict.value} {outcome.reason or ''}: {outcome.message}"]
+    lines += [
+        f"  {o.subject} {o.field}: {o.actual!r}, expected {o.expected!r}: {o.satisfied}"
+        for o in outcome.observations
+    ]
+    return "\n".join(lines)
+
+
+@pytest.mark.ac("rules-01", "rules-02", "rules-03")
+@pytest.mark.parametrize("rule_id", RULES)
+def test_every_rule_is_seen_in_all_three_states(rule_id: str) -> None:
+    own = [case for case in cases() if case.rule_id == rule_id]
+    seen = {case.entry.verdict for case in own}
+    assert seen >= {Verdict.PASS, Verdict.FAIL, Verdict.ERROR}, f"seen only: {sorted(seen)}"
+    judged = {family_of(c.platform) for c in own if c.entry.verdict in JUDGED}
+    assert judged >= {entry.family for entry in corpus().rules[rule_id].platforms}
+
+
+@pytest.mark.ac("rules-01")
+def test_every_case_file_is_about_a_rule() -> None:
+    for rule_id, path in case_files().items():
+        assert rule_id in corpus().rules, path
+        assert corpus().rules[rule_id].category.value == path.parent.name
+
+
+@cache
+def base(platform: str) -> Host:
+    return base_host(platform)
+
+
+def concerned(rule: Rule) -> list[str]:
+    """Return the platforms that a rule is for."""
+    names = []
+    for platform in PLATFORMS:
+        family, digits = family_of(platform), platform.lstrip("abcdefghijklmnopqrstuvwxyz")
+        version = (int(digits[:2]), int(digits[2:])) if family == "ubuntu" else (int(digits),)
+        if any(entry.holds(family, version) for entry in rule.platforms):
+            names.append(platform)
+    return names
+
+
+TROUBLES: tuple[Trouble, ...] = (
+    "denied", "tool_missing", "timed_out", "incomplete", "unparsable", "tool_failed",
+)  # fmt: skip
+
+
+@pytest.mark.ac("rules-04")
+@pytest.mark.parametrize("rule_id", RULES)
+def test_a_rule_that_can_measure_nothing_says_so(rule_id: str) -> None:
+    rule = corpus().rules[rule_id]
+    probes = {request.probe for request in rule.requests()}
+    for platform in concerned(rule):
+        for trouble in TROUBLES:
+            cannot = dict.fromkeys(probes, trouble)
+            outcome = judge(rule, base(platform), cannot=cannot)
+            assert outcome.verdict is Verdict.ERROR, f"{platform} {trouble}: {told(outcome)}"
+            assert outcome.reason is not None
+
+
+def losses(rule: Rule, host: Host) -> Iterator[dict[str, Trouble]]:
+    """Yield, for every fact that a rule asks for, a way to lose it alone."""
+    for request in sorted(rule.requests()):
+        yield {request.id: "denied"} if one_by_one(request) else {request.probe: "timed_out"}
+
+
+def one_by_one(request: Request) -> bool:
+    return request.probe in ("stat", "content", "sysctl")
+
+
+@pytest.mark.ac("rules-05")
+@pytest.mark.parametrize("rule_id", RULES)
+def test_a_lost_fact_never_changes_a_verdict_into_another(rule_id: str) -> None:
+    """Knowing less can only lead to "cannot say"; a failure never becomes a pass, nor a pass n/a."""
+    rule = corpus().rules[rule_id]
+    known = (*JUDGED, Verdict.NOT_APPLICABLE)
+    for case in cases():
+        if case.rule_id != rule_id or case.entry.verdict not in known or case.entry.cannot:
+            continue
+        host = case.host()
+        for cannot in losses(rule, host):
+            outcome = judge(rule, host, cannot=cannot, variables=case.entry.variables)
+            allowed = (case.entry.verdict, Verdict.ERROR)
+            assert outcome.verdict in allowed, f"{case} without {cannot}: {told(outcome)}"
