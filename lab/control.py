@@ -253,6 +253,8 @@ class Lab:
             self._stop([record])
             save(self.place, state)
             hosts.unmount(hosts.directory(self.place, record))
+            # What the kernel keeps per network namespace (net.*, nftables) starts anew as well.
+            network.disconnect(self.place, record.name)
             record.process = hosts.start(self.place, record, lower=lower)
             save(self.place, state)
             hosts.wait_until_up(self.place, record)

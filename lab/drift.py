@@ -15,6 +15,8 @@ from lab.host import SYSTEMD, enter, reload_sshd
 from lab.image import IMAGES
 from lab.state import HostRecord
 
+APPLY_ALL: Final = "sysctl --system >/dev/null 2>&1 || true"
+
 
 @dataclass(frozen=True, slots=True)
 class Misconfiguration:
@@ -59,8 +61,10 @@ def _sysctl(name: str, key: str, bad: int, good: int, says: str) -> Misconfigura
         name=name,
         says=says,
         setting=f"{key} = {bad}",
-        plant=f"echo '{key} = {bad}' >{path}; sysctl -qw {key}={bad}",
-        mend=f"rm -f {path}; sysctl -qw {key}={good}",
+        # A change of ip_forward sets other keys back (ip-sysctl: "resets all configuration
+        # parameters to their default state"), so all files are applied again.
+        plant=f"echo '{key} = {bad}' >{path}; {APPLY_ALL}",
+        mend=f"rm -f {path}; sysctl -qw {key}={good}; {APPLY_ALL}",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network
@@ -23,6 +24,10 @@ PRIVATE_BLOCK: Final = IPv4Network("198.19.0.0/22")
 FIRST_HOST: Final = 10
 JUMP_ADDRESS: Final = PRIVATE_BLOCK[1]
 MACHINE_LOCK: Final = Path("/run/openwatch-lab.lock")
+# linux/if_bridge.h, BR_STATE_*.
+DISABLED: Final = "0"
+FORWARDING: Final = "3"
+CABLE_SECONDS: Final = 5.0
 NAMESPACES: Final = Path("/run/netns")
 
 
@@ -84,8 +89,15 @@ def disconnect(place: Place, host: str) -> None:
 
 
 def set_cable(place: Place, number: int, *, up: bool) -> None:
-    """Plug in or pull out the machine's end of a host's cable."""
-    run("ip", "link", "set", place.link(number), "up" if up else "down")
+    """Plug in or pull out the machine's end of a host's cable; return when it has the effect."""
+    link = place.link(number)
+    run("ip", "link", "set", link, "up" if up else "down")
+    wanted = FORWARDING if up else DISABLED
+    deadline = time.monotonic() + CABLE_SECONDS
+    while Path(f"/sys/class/net/{link}/brport/state").read_text().strip() != wanted:
+        if time.monotonic() > deadline:
+            raise LabError(f"The bridge does not notice that {link} is {'up' if up else 'down'}.")
+        time.sleep(CABLE_SECONDS / 500)
 
 
 def remove_all(place: Place) -> None:
