@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     data_dir: AbsolutePath = Field(default_factory=default_data_dir)
     host: str = "127.0.0.1"
     port: int = Field(default=8765, ge=1, le=65535)
+    allowed_hosts: str = ""
     database_url: str | None = Field(default=None, repr=False)
     postgres_bin: AbsolutePath | None = None
     admin_password_file: AbsolutePath | None = None

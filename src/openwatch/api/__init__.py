@@ -1,0 +1,1 @@
+"""The HTTP API: assembly, errors, health, documents, static UI."""

@@ -1,0 +1,1 @@
+"""Who may do what: users, sessions, first run, permissions, idempotency keys."""

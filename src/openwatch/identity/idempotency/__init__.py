@@ -1,0 +1,1 @@
+"""A request that starts work is carried out once, however often it is sent."""

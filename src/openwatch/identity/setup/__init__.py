@@ -1,0 +1,1 @@
+"""First run: the one-time link that makes the first administrator."""

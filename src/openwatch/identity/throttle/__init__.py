@@ -1,0 +1,1 @@
+"""Slows down guessing of passwords, per user and per address, over all processes."""

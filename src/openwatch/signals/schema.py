@@ -1,0 +1,33 @@
+"""API shapes of events."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class EventSubject(BaseModel):
+    """The thing that an event is about."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str = Field(examples=["scan"])
+    id: UUID
+
+
+class Event(BaseModel):
+    """One line of the event log."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int | None = Field(
+        description="Ascending, with gaps. Null for an announcement, which is not in the log."
+    )
+    kind: str = Field(description="One of event_kinds in GET /meta.", examples=["scan.completed"])
+    at: datetime
+    subject: EventSubject
+    host_id: UUID | None = Field(default=None, description="The host that it concerns, if any.")
+    data: dict[str, Any] = Field(default_factory=dict[str, Any])
