@@ -42,7 +42,7 @@ def is_ready(settings: Settings) -> str | None:
 
 def _reason(body: bytes) -> str:
     try:
-        problem: dict[str, Any] = json.loads(body)
-        return str(problem.get("detail") or problem.get("title") or "no reason given")
+        answer: dict[str, Any] = json.loads(body)
+        return str(answer.get("cause") or answer.get("detail") or "the API gave no reason")
     except (ValueError, AttributeError):
         return "the API gave no reason"

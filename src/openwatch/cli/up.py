@@ -148,16 +148,22 @@ class _Up:
             yield url
             return
         starting = asyncio.to_thread(embedded.start, settings, notice=self._note)
+        server = await self._step("database", starting)
+        # A killed `up` leaves its database running; the next one takes it over by this mark.
+        mark = settings.data_dir / "up.owns-database"
+        if server.started:
+            mark.touch()
+        watching = asyncio.create_task(self._watch_database())
         try:
-            server = await self._step("database", starting)
-            watching = asyncio.create_task(self._watch_database())
-            try:
-                yield server.uri
-            finally:
-                watching.cancel()
+            yield server.uri
         finally:
-            if await asyncio.to_thread(embedded.stop, settings):
+            watching.cancel()
+            if mark.exists():
+                await asyncio.to_thread(embedded.stop, settings)
+                mark.unlink()
                 say("database stopped")
+            else:
+                say("the database ran before and is left running")
 
     async def _watch_database(self) -> None:
         """Bring the embedded server back when something killed it."""
