@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from lab import drift, harden, host
@@ -144,6 +146,45 @@ def _cpu(options: argparse.Namespace) -> int:
     return 0
 
 
+def _sim(options: argparse.Namespace) -> int:
+    from lab.sim import serve
+
+    plays = options.recording if options.recording in ("local", "once") else Path(options.recording)
+    try:
+        return asyncio.run(
+            serve(options.count, recording=plays, latency=options.latency, port=options.port)
+        )
+    except (OSError, ValueError) as error:
+        raise LabError(f"{options.recording} cannot be played: {error}.") from error
+
+
+def _record(options: argparse.Namespace) -> int:
+    from lab.record import record
+    from openwatch.engine.rules import load_corpus
+    from openwatch.engine.transport import AcceptNew, Login, Target, connect_local, connect_ssh
+    from openwatch.kit.errors import OpenWatchError
+
+    async def scan_and_write() -> None:
+        if options.host:
+            key = key_path(_lab(options).place).read_text()
+            target = Target(
+                _lab(options).host(options.host).address, login=Login("scan", private_key=key)
+            )
+            transport = await connect_ssh(target, host_keys=AcceptNew())
+        else:
+            transport = connect_local()
+        try:
+            (await record(transport, corpus=load_corpus())).write(options.file)
+        finally:
+            await transport.aclose()
+
+    try:
+        asyncio.run(scan_and_write())
+    except OpenWatchError as error:
+        raise LabError(error.message, error.fix) from error
+    return 0
+
+
 # ------------------------------------------------------------------------------------ parsing
 def _parser() -> argparse.ArgumentParser:
     accounts = "\n".join(f"  {account.name:9}{account.says}" for account in ACCOUNTS)
@@ -198,6 +239,20 @@ def _parser() -> argparse.ArgumentParser:
     image.add_argument("image", nargs="*", choices=(*IMAGES, []), metavar="IMAGE")
     image.add_argument("--force", action="store_true", help="build again")
     image.add_argument("--prune", action="store_true", help="delete what nothing uses any more")
+    simulated = _command(commands, "sim", _sim, "serve N simulated hosts until Ctrl-C (no root)")
+    simulated.add_argument("count", type=_positive, metavar="N")
+    simulated.add_argument(
+        "--recording",
+        default="once",
+        metavar="FILE|local|once",
+        help="what they answer: a file of `record`; or programs are executed on this machine, "
+        "each time (local) or the first time only (default: %(default)s)",
+    )
+    simulated.add_argument("--latency", type=float, default=0.0, help="round trip in seconds")
+    simulated.add_argument("--port", type=int, default=0, help="default: any free one")
+    recording = _command(commands, "record", _record, "scan a host and keep its answers for `sim`")
+    recording.add_argument("file", type=Path)
+    recording.add_argument("--host", help="a lab host (default: this machine)")
     return parser
 
 

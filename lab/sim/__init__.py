@@ -8,6 +8,7 @@ from lab.sim.faults import AnyFault, Fault, SudoSays
 from lab.sim.fleet import LOCAL, ONCE, SimFleet, sim_fleet
 from lab.sim.host import SimHost
 from lab.sim.recording import Recording
+from lab.sim.serve import serve
 
 __all__ = [
     "LOCAL",
@@ -18,5 +19,6 @@ __all__ = [
     "SimFleet",
     "SimHost",
     "SudoSays",
+    "serve",
     "sim_fleet",
 ]
