@@ -20,6 +20,7 @@ import typer
 from openwatch import __version__
 from openwatch.cli import serve
 from openwatch.cli.readiness import is_ready
+from openwatch.cli.supervised import follow_parent
 from openwatch.cli.supervisor import Child
 from openwatch.db import embedded, migrate
 from openwatch.db.engine import Database
@@ -66,6 +67,7 @@ def up(
     ),
 ) -> None:
     """Start everything here and keep it running until Ctrl-C (or SIGTERM)."""
+    follow_parent()
     settings = get_settings()
     with _only_one(settings):
         asyncio.run(_Up(settings, browser=browser).run())
