@@ -95,12 +95,11 @@ def key_pairs(login: Login) -> list[asyncssh.SSHKeyPair]:
         return list(asyncssh.load_keypairs([key]))
     try:
         certificate = asyncssh.import_certificate(beside.group())
-        with_certificate = asyncssh.load_keypairs([(key, certificate)])
+        return list(asyncssh.load_keypairs([(key, certificate)]))
     except (asyncssh.KeyImportError, ValueError) as error:
         raise OpenWatchError(
             errors.KEY_INVALID, detail="the certificate beside it does not belong to it"
         ) from error
-    return [*with_certificate, *asyncssh.load_keypairs([key])]
 
 
 @asynccontextmanager

@@ -120,7 +120,7 @@ class _Run:
             self._send_program()
 
     def received(self, stream: Stream, data: bytes) -> None:
-        if self.hung_up:
+        if self.finished.is_set():
             return
         self.bytes_received += len(data)
         try:
