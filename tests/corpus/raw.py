@@ -21,11 +21,13 @@ def answers(
 ) -> dict[str, ItemResult]:
     """Return the results of the probe's items on this host."""
     (item,) = probe.items(requests)
-    own = {r.subject: cannot[r.id] for r in requests if r.subject and r.id in cannot}
+    own: dict[str, Trouble] = {
+        r.subject: cannot[r.id] for r in requests if r.subject and r.id in cannot
+    }
     output = RENDERERS[probe.name](host, requests, own)
     trouble = cannot.get(probe.name)
     if trouble is not None and probe.name in _DENIED_BY_SUBJECT and trouble == "denied":
-        every = dict.fromkeys((r.subject for r in requests), trouble)
+        every: dict[str, Trouble] = dict.fromkeys((r.subject for r in requests), trouble)
         return {item.id: ItemResult(RENDERERS[probe.name](host, requests, every), b"", 0)}
     if trouble is not None:
         return {item.id: failed(item, output, trouble)}
@@ -184,8 +186,8 @@ _TCP_LISTEN, _UDP_BOUND = "0A", "07"
 def _sockets(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
     tables: dict[str, list[str]] = {"tcp": [], "tcp6": [], "udp": [], "udp6": []}
     for socket in host.sockets:
-        protocol, _, rest = socket.partition(" ")
-        address, _, port = rest.rpartition(":")
+        protocol, rest = socket.split(" ", 1)
+        address, port = rest.rsplit(":", 1)
         parsed = ipaddress.ip_address(address.strip("[]"))
         words = [parsed.packed[i : i + 4][::-1] for i in range(0, len(parsed.packed), 4)]
         table = protocol + ("6" if parsed.version == 6 else "")

@@ -101,7 +101,7 @@ def test_a_rule_that_can_measure_nothing_says_so(rule_id: str) -> None:
     probes = {request.probe for request in rule.requests()}
     for platform in concerned(rule):
         for trouble in TROUBLES:
-            cannot = dict.fromkeys(probes, trouble)
+            cannot: dict[str, Trouble] = dict.fromkeys(probes, trouble)
             outcome = judge(rule, base(platform), cannot=cannot)
             assert outcome.verdict is Verdict.ERROR, f"{platform} {trouble}: {told(outcome)}"
             assert outcome.reason is not None
@@ -120,7 +120,7 @@ def one_by_one(request: Request) -> bool:
 @pytest.mark.ac("rules-05")
 @pytest.mark.parametrize("rule_id", RULES)
 def test_a_lost_fact_never_changes_a_verdict_into_another(rule_id: str) -> None:
-    """Knowing less can only lead to "cannot say"; a failure never becomes a pass, nor a pass n/a."""
+    """To know less can only lead to "cannot say": a failure never becomes a pass."""
     rule = corpus().rules[rule_id]
     known = (*JUDGED, Verdict.NOT_APPLICABLE)
     for case in cases():
