@@ -14,10 +14,7 @@ WINGS: Final = ("identity", "signals", "fleet", "compliance", "jobs")
 
 def _model_modules() -> Iterator[str]:
     for wing in WINGS:
-        try:
-            package = import_module(f"{openwatch.__name__}.{wing}")
-        except ModuleNotFoundError:
-            continue
+        package = import_module(f"{openwatch.__name__}.{wing}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if module.name.rpartition(".")[2] == "model":
                 yield module.name
