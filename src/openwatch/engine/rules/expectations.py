@@ -6,7 +6,17 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, cast
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    Tag,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from openwatch.engine.subjects.base import Kind, Value
 
@@ -92,6 +102,20 @@ class Expectation(BaseModel):
         if self.present is False and len(self.tests()) > 1:
             raise ValueError("`present: false` leaves nothing else to test")
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        scalar = {"type": ["string", "integer", "boolean"]}
+        variable = {
+            "type": "object",
+            "properties": {"var": {"type": "string"}},
+            "required": ["var"],
+            "additionalProperties": False,
+        }
+        whole = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [scalar, {"type": "array", "items": scalar}, variable, whole]}
 
     def tests(self) -> dict[str, Any]:
         """Return the tests that are set, by name."""

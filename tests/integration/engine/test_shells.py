@@ -1,0 +1,241 @@
+"""The collector program on real shells: dash, bash and busybox ash, on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from openwatch.engine.collector import collect, grouped, program
+from openwatch.engine.facts import CouldNot, Fact, Reason, Request
+from openwatch.engine.frames import FrameReader
+from openwatch.engine.probes import PROBES, Item
+from openwatch.engine.transport import Stream, connect_local
+
+NONCE = "a" * 32
+SHELLS = {"dash": ["dash"], "bash": ["bash"], "bash-posix": ["bash", "--posix"],
+          "busybox": ["busybox", "ash"]}  # fmt: skip
+
+REQUESTS = (
+    Request("os_release"),
+    Request("kernel"),
+    Request("capabilities"),
+    Request("stat", "/etc/passwd"),
+    Request("stat", "/nowhere/at/all"),
+    Request("content", "/etc/os-release"),
+    Request("sysctl", "kernel.ostype"),
+    Request("sysctl", "kernel.no_such_key"),
+    Request("mounts"),
+    Request("passwd"),
+    Request("group"),
+    Request("packages"),
+)
+
+
+def shell(name: str) -> list[str]:
+    words = SHELLS[name]
+    if shutil.which(words[0]) is None:
+        pytest.skip(f"{words[0]} is not on this machine")
+    return words
+
+
+def run(argv: Sequence[str], data: bytes, **options: object) -> FrameReader:
+    done = subprocess.run(argv, input=data, capture_output=True, timeout=120, **options)  # type: ignore[call-overload]
+    reader = FrameReader(NONCE)
+    reader.receive(Stream.OUT, done.stdout)
+    reader.receive(Stream.ERR, done.stderr)
+    return reader
+
+
+def collector(requests: Sequence[Request]) -> bytes:
+    groups = grouped(requests)
+    return program([i for n, asked in groups.items() for i in PROBES[n].items(asked)], NONCE)
+
+
+def facts(requests: Sequence[Request], reader: FrameReader) -> dict[str, Fact]:
+    groups = grouped(requests)
+    found = (f for n, asked in groups.items() for f in PROBES[n].facts(asked, reader.results))
+    return {fact.id: fact for fact in found}
+
+
+@pytest.mark.ac("engine-03")
+@pytest.mark.parametrize("name", SHELLS)
+def test_every_shell_gives_the_same_facts(name: str, tmp_path: Path) -> None:
+    reference = facts(REQUESTS, run(["sh"], collector(REQUESTS), cwd=tmp_path))
+    reader = run(shell(name), collector(REQUESTS), cwd=tmp_path)
+    assert reader.done
+    again = facts(REQUESTS, reader)
+    assert {i: f.hash for i, f in again.items()} == {i: f.hash for i, f in reference.items()}
+    assert list(tmp_path.iterdir()) == []
+    for request in REQUESTS:
+        if request.probe != "packages":
+            assert not isinstance(PROBES[request.probe].read(again[request.id]), CouldNot)
+
+
+@pytest.mark.ac("engine-03")
+def test_a_host_with_nothing_but_busybox_is_measured(tmp_path: Path) -> None:
+    """All tools are busybox applets: no coreutils, no timeout(1) of GNU, no find -printf."""
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.skip("busybox is not on this machine")
+    if os.geteuid() != 0:
+        pytest.skip("chroot needs root")
+    root = tmp_path / "root"
+    for folder in ("bin", "etc", "proc", "dev", "open"):
+        (root / folder).mkdir(parents=True)
+    shutil.copy(busybox, root / "bin" / "busybox")
+    applets = subprocess.check_output([busybox, "--list"], text=True).split()
+    for applet in applets:
+        if applet != "busybox":
+            (root / "bin" / applet).symlink_to("busybox")
+    if (
+        "not a dynamic executable"
+        not in subprocess.run(["ldd", busybox], capture_output=True, text=True, check=False).stderr
+    ):
+        libraries = subprocess.check_output(["ldd", busybox], text=True).split()
+        for library in (word for word in libraries if word.startswith("/")):
+            target = root / library.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(library, target)
+    (root / "etc/os-release").write_text("ID=alpine\nVERSION_ID=3.20\n")
+    (root / "etc/passwd").write_text("root:x:0:0::/:/bin/sh\n")
+    (root / "etc/group").write_text("root:x:0:\n")
+    (root / "open/w").write_text("x")
+    (root / "open/w").chmod(0o666)
+    (root / "etc/a.conf").write_text("no newline at the end")
+    (root / "dev/null").write_text("")
+    subprocess.run(["mount", "-t", "proc", "proc", root / "proc"], check=True)
+    requests = (
+        Request("os_release"), Request("stat", "/open/w"), Request("content", "/etc/*.conf"),
+        Request("passwd"), Request("sysctl", "kernel.ostype"),
+    )  # fmt: skip
+    try:
+        reader = run(["chroot", str(root), "/bin/sh"], collector(requests))
+    finally:
+        subprocess.run(["umount", root / "proc"], check=True)
+    assert reader.done
+    found = facts(requests, reader)
+    (stat,) = PROBES["stat"].read(found["stat:/open/w"])
+    assert (stat.mode, stat.type) == (0o666, "regular file")
+    (content,) = PROBES["content"].read(found["content:/etc/*.conf"])
+    assert content.text == "no newline at the end"
+    assert PROBES["sysctl"].read(found["sysctl:kernel.ostype"]) == "Linux"
+    assert PROBES["os_release"].read(found["os_release"]).id == "alpine"
+
+
+@pytest.mark.ac("engine-02")
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_program_cut_short_runs_nothing(name: str, tmp_path: Path) -> None:
+    item = Item("touch", f"touch {tmp_path}/ran", "touch", 5, 1000)
+    whole = program([item], NONCE)
+    words = shell(name)
+    step = max(1, len(whole) // 15)
+    ends = {*range(0, len(whole) - 12, step), whole.rindex(b"}") - 1, whole.rindex(b"mark done")}
+    for end in sorted(ends):
+        reader = run(words, whole[:end])
+        assert not reader.begun
+        assert not (tmp_path / "ran").exists(), f"ran after {end} of {len(whole)} bytes"
+    assert run(words, whole).done
+    assert (tmp_path / "ran").exists()
+
+
+@pytest.mark.ac("engine-04")
+@pytest.mark.parametrize("without_timeout", [False, True])
+def test_limits_cost_one_item_and_no_other(tmp_path: Path, *, without_timeout: bool) -> None:
+    items = [
+        Item("slow", "echo begun; sleep 60", "sleep", 1, 1000),
+        Item("endless", "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyy; done", "yes", 5, 5000),
+        Item("reads", "cat", "cat", 5, 1000),
+        Item("leaves", "exit 7", "exit", 5, 1000),
+        Item("kills", "kill -9 $$", "kill", 5, 1000),
+        Item("fine", "echo fine", "echo", 5, 1000),
+    ]
+    text = program(items, NONCE)
+    if without_timeout:
+        text = text.replace(b"timeout -k 1 5 true", b"false").replace(b"timeout 5 true", b"false")
+    reader = run(["sh"], text, cwd=tmp_path)
+    assert reader.done
+    status = {name: result.exit_status for name, result in reader.results.items()}
+    assert status["slow"] in (124, 137)
+    assert len(reader.results["endless"].output) == 5000
+    assert status["leaves"] == 7
+    assert (status["reads"], reader.results["reads"].output) == (0, b"")
+    assert (status["fine"], reader.results["fine"].output) == (0, b"fine\n")
+
+
+@pytest.mark.ac("engine-03")
+def test_nothing_runs_on_after_the_collection(tmp_path: Path) -> None:
+    run(["sh"], program([Item("s", "sleep 4711", "sleep", 1, 100)], NONCE), cwd=tmp_path)
+    listed = subprocess.run(["pgrep", "-f", "sleep 4711"], capture_output=True, check=False)
+    assert listed.stdout == b""
+
+
+@pytest.mark.ac("engine-06")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to look with the eyes of another user")
+def test_closed_directories_are_not_called_empty(tmp_path: Path) -> None:
+    for folder in [tmp_path, *tmp_path.parents]:
+        if folder.stat().st_uid == 0 and folder != Path("/") and "pytest" in str(folder):
+            folder.chmod(0o755)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "a.conf").write_text("x = 1\n")
+    unreadable = tmp_path / "unreadable.conf"
+    unreadable.write_text("x = 1\n")
+    unreadable.chmod(0o600)
+    requests = (
+        Request("stat", f"{closed}/a.conf"),
+        Request("stat", f"{closed}/missing"),
+        Request("content", f"{closed}/*.conf"),
+        Request("content", f"{unreadable}"),
+        Request("stat", f"{unreadable}"),
+        Request("content", f"{tmp_path}/gone/*.conf"),
+        Request("content", f"{tmp_path}/*/a.conf"),
+    )
+    reader = run(["sh"], collector(requests), user=65534, group=65534, extra_groups=[], cwd="/")
+    found = facts(requests, reader)
+    values = [PROBES[r.probe].read(found[r.id]) for r in requests]
+    reasons = [v.reason if isinstance(v, CouldNot) else None for v in values]
+    assert reasons[:3] == [Reason.DENIED] * 3
+    assert values[3][0].could_not.reason is Reason.DENIED
+    assert values[4][0].mode == 0o600
+    assert values[5] == ()
+    assert reasons[6] is Reason.DENIED
+    root = facts(requests, run(["sh"], collector(requests)))
+    assert PROBES["content"].read(root[requests[2].id])[0].text == "x = 1"
+    assert PROBES["stat"].read(root[requests[1].id]) == ()
+
+
+@pytest.mark.ac("engine-05")
+def test_the_walk_finds_what_is_planted(tmp_path: Path) -> None:
+    names = ["plain", "with blank", "new\nline", "back\\slash", "ünïcode"]
+    for name in names:
+        (tmp_path / name).write_text("x")
+        (tmp_path / name).chmod(0o666)
+    (tmp_path / "fine").write_text("x")
+    probe = PROBES["sweep"]
+    (item,) = probe.items([Request("sweep")])
+    # The real program, with the folder in place of the machine's file systems.
+    body = item.body.replace("find $m -xdev", f"find '{tmp_path}' -xdev")
+    narrowed = Item(item.id, body, item.command, item.seconds, item.max_bytes)
+    assert narrowed.body != item.body
+    for argv in (["dash"], ["bash"]):
+        reader = run(argv, program([narrowed], NONCE))
+        (fact,) = probe.facts([Request("sweep")], reader.results)
+        found = {f.path.removeprefix(f"{tmp_path}/") for f in probe.read(fact) if f.mode & 2}
+        assert found == {"plain", "with blank", "new\\nline", "back\\\\slash", "ünïcode"}
+
+
+@pytest.mark.ac("engine-13")
+async def test_an_unchanged_host_gives_unchanged_facts() -> None:
+    transport = connect_local()
+    try:
+        requests = [r for r in REQUESTS if r.probe != "capabilities"]
+        first = await collect(transport, requests, privileged=False)
+        second = await collect(transport, requests, privileged=False)
+    finally:
+        await transport.aclose()
+    assert [fact.hash for fact in first] == [fact.hash for fact in second]

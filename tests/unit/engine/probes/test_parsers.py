@@ -1,0 +1,151 @@
+"""Parsers of host output: hostile input never raises, hangs or becomes a value to pass on."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openwatch.engine.facts import CouldNot, Fact, Reason, Request
+from openwatch.engine.frames import ItemResult
+from openwatch.engine.probes import PROBES
+from openwatch.engine.probes.base import Item, failure
+
+SUBJECTS = {
+    "stat": "/etc/passwd",
+    "content": "/etc/*.conf",
+    "sysctl": "kernel.randomize_va_space",
+    "module": "cramfs",
+    "unit": "ssh.service",
+}
+NAMES = sorted(PROBES)
+
+line = st.one_of(
+    st.text(alphabet=st.characters(codec="latin-1"), max_size=60),
+    st.sampled_from(
+        [
+            "@ok /etc/passwd", "@denied /etc/*.conf", "@partial /x", ".", "=/etc/a.conf", " x = 1",
+            "=644|0|0|root|root|1|1|regular file|/etc/passwd", "!/etc/a.conf", "+/etc/a.conf",
+            "#dpkg", "#rpm", "a|1|all|installed", "#tcp", "#end", "0100007F:0016 0A 0",
+            "root:x:0:0:root:/root:/bin/sh", "root:$6$abc$def:1:2:3:4:5:6:", "Id=ssh.service",
+            "LoadState=loaded", "ActiveState=active", "permitrootlogin no", "end", "#files",
+            "#uids 0 1", "f|644|0|0|/x", "kernel.randomize_va_space =2", "cramfs end", "ID=debian",
+        ]
+    ),
+)  # fmt: skip
+garbage = st.one_of(
+    st.binary(max_size=300),
+    st.lists(line, max_size=12).map(lambda lines: "\n".join(lines).encode("latin-1")),
+    st.lists(line, max_size=12).map(lambda lines: ("\n".join(lines) + "\n").encode("latin-1")),
+)
+
+
+def facts_of(name: str, result: ItemResult) -> list[Fact]:
+    probe = PROBES[name]
+    requests = [Request(name, SUBJECTS.get(name, ""))]
+    (item,) = probe.items(requests)
+    return list(probe.facts(requests, {item.id: result}))
+
+
+@pytest.mark.ac("engine-05")
+@pytest.mark.parametrize("name", NAMES)
+@given(output=garbage, errors=st.binary(max_size=50), status=st.integers(0, 255))
+def test_no_parser_raises_on_any_output(
+    name: str, output: bytes, errors: bytes, status: int
+) -> None:
+    for fact in facts_of(name, ItemResult(output, errors, status)):
+        value = PROBES[name].read(fact)
+        assert Fact.from_document(fact.document()) == fact
+        if fact.could_not is not None:
+            assert value is fact.could_not
+
+
+@pytest.mark.ac("engine-04")
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (ItemResult(b"", b"", 124), Reason.TIMED_OUT),
+        (ItemResult(b"", b"sh: 1: tool: not found\n", 127), Reason.TOOL_MISSING),
+        (ItemResult(b"", b"cat: x: Permission denied\n", 1), Reason.DENIED),
+        (ItemResult(b"", b"something broke\n", 3), Reason.TOOL_FAILED),
+        (ItemResult(b"", b"", None), Reason.INCOMPLETE),
+    ],
+)
+def test_an_item_that_fails_gives_its_reason(name: str, result: ItemResult, reason: Reason) -> None:
+    for fact in facts_of(name, result):
+        value = PROBES[name].read(fact)
+        assert isinstance(value, CouldNot)
+        assert value.reason is reason
+
+
+@pytest.mark.ac("engine-04")
+@pytest.mark.parametrize("name", NAMES)
+def test_an_answer_of_the_limit_is_truncated(name: str) -> None:
+    (item,) = PROBES[name].items([Request(name, SUBJECTS.get(name, ""))])
+    for fact in facts_of(name, ItemResult(b"x" * item.max_bytes, b"", 0)):
+        value = PROBES[name].read(fact)
+        assert isinstance(value, CouldNot)
+        assert value.reason is Reason.TRUNCATED
+
+
+@pytest.mark.ac("engine-04")
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_answer_is_not_a_value(name: str) -> None:
+    for fact in facts_of(name, ItemResult(b"", b"", 0)):
+        assert isinstance(PROBES[name].read(fact), CouldNot)
+
+
+def test_a_good_item_has_no_failure() -> None:
+    item = Item("x", "true", "true", 5, 100)
+    assert failure(item, ItemResult(b"ok", b"warning: Permission denied", 0)) is None
+
+
+SECRET = b"Tr0ub4dor-and-3-rounds"
+
+
+@pytest.mark.ac("engine-07")
+@pytest.mark.parametrize(
+    ("name", "output"),
+    [
+        ("shadow", b"root:$6$salt$" + SECRET + b":1:0:9:7:::\n"),
+        ("shadow", b"root:!$y$j9T$salt$" + SECRET + b":1:0:9:7:::\n"),
+        ("shadow", b"root:" + SECRET + b":1:0:9:7:::\n"),
+        ("passwd", b"root:" + SECRET + b":0:0::/root:/bin/sh\n"),
+        ("group", b"root:" + SECRET + b":0:\n"),
+        ("content", b"@ok /etc/*.conf\n=/etc/a.conf\n x $6$salt$" + SECRET + b"\n\n.\n"),
+        ("content", b"@ok /etc/*.conf\n=/etc/a.conf\n bind_password = " + SECRET + b"\n\n.\n"),
+        (
+            "content",
+            b"@ok /etc/*.conf\n=/etc/a.conf\n -----BEGIN OPENSSH PRIVATE KEY-----\n "
+            + SECRET
+            + b"\n -----END OPENSSH PRIVATE KEY-----\n\n.\n",
+        ),
+        (
+            "content",
+            b"@ok /etc/*.conf\n=/etc/a.conf\n password_pbkdf2 root grub.pbkdf2.sha512.10000."
+            + SECRET.hex().encode()
+            + b"\n\n.\n",
+        ),
+    ],
+)
+def test_secrets_are_in_no_fact(name: str, output: bytes) -> None:
+    for fact in facts_of(name, ItemResult(output, b"", 0)):
+        stored = fact.canonical()
+        assert SECRET not in stored
+        assert SECRET.hex().encode() not in stored
+        assert b"redacted" in stored or b"<hash>" in stored
+
+
+@pytest.mark.ac("engine-07")
+@given(
+    st.text(alphabet="abcdefXYZ0123./", min_size=13, max_size=80),
+    st.sampled_from(["", "!", "!!", "*", "!*"]),
+    st.sampled_from(["", "$6$salt$", "$y$j9T$salt$", "$2b$10$", "_"]),
+)
+def test_no_password_hash_survives_in_shadow(secret: str, lock: str, scheme: str) -> None:
+    output = f"anna:{lock}{scheme}{secret}:1:0:9:7:::\n".encode()
+    (fact,) = facts_of("shadow", ItemResult(output, b"", 0))
+    assert secret.encode() not in fact.output
+    entries = PROBES["shadow"].read(fact)
+    assert entries[0].password in ("set", "locked")

@@ -1,0 +1,183 @@
+"""What probes read from the answers that real tools give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from openwatch.engine.facts import CouldNot, Fact, Reason, Request
+from openwatch.engine.frames import ItemResult
+from openwatch.engine.probes import PROBES
+from openwatch.engine.probes.kernel import sysctl_path
+
+
+def read(name: str, subject: str, output: bytes, *, errors: bytes = b"", status: int = 0) -> Any:
+    probe = PROBES[name]
+    request = Request(name, subject)
+    (item,) = probe.items([request])
+    (fact,) = probe.facts([request], {item.id: ItemResult(output, errors, status)})
+    return probe.read(fact)
+
+
+def test_os_release() -> None:
+    value = read("os_release", "", b'NAME="Rocky Linux"\nID="rocky"\nID_LIKE="rhel centos"\n'
+                 b'VERSION_ID="9.4"\nPRETTY_NAME="Rocky Linux 9.4 (Blue Onyx)"\n')  # fmt: skip
+    assert (value.id, value.id_like, value.version_id) == ("rocky", ("rhel", "centos"), "9.4")
+    assert value.name == "Rocky Linux 9.4 (Blue Onyx)"
+
+
+@pytest.mark.parametrize(
+    ("key", "path"),
+    [
+        ("net.ipv4.ip_forward", "net/ipv4/ip_forward"),
+        ("net.ipv4.conf.eth0/100.rp_filter", "net/ipv4/conf/eth0.100/rp_filter"),
+        ("net/ipv4/conf/eth0.100/rp_filter", "net/ipv4/conf/eth0.100/rp_filter"),
+    ],
+)
+def test_sysctl_names_are_paths(key: str, path: str) -> None:
+    assert sysctl_path(key) == path
+
+
+def test_sysctl_tells_absent_denied_and_values_apart() -> None:
+    key = "net.ipv4.ip_local_port_range"
+    assert read("sysctl", key, f"{key} =32768\t60999\n".encode()) == "32768 60999"
+    assert read("sysctl", key, f"{key} absent\n".encode()) is None
+    assert read("sysctl", key, f"{key} denied\n".encode()).reason is Reason.DENIED
+    assert read("sysctl", key, b"other.key =1\n").reason is Reason.UNPARSABLE
+
+
+def test_packages_of_both_families() -> None:
+    dpkg = b"#dpkg\nopenssh-server|1:9.2p1-2|amd64|installed\ntelnetd|0.17|amd64|config-files\n"
+    packages = read("packages", "", dpkg)
+    assert packages["openssh-server"].installed
+    assert not packages["telnetd"].installed
+    rpm = b"#rpm\nzlib|0:1.2-3|x86_64|installed\nbash|0:5.1.8-9.el9|x86_64|installed\n"
+    assert read("packages", "", rpm)["bash"].version == "0:5.1.8-9.el9"
+    assert isinstance(read("packages", "", b"#rpm\n"), CouldNot)
+
+
+def test_units_are_matched_by_name_and_never_by_luck() -> None:
+    probe = PROBES["unit"]
+    requests = [Request("unit", "a.service"), Request("unit", "b.service")]
+    (item,) = probe.items(requests)
+    block = b"Id=%s\nNames=%s\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n"
+    both = block % (b"a.service", b"a.service") + b"\n" + block % (b"b.service", b"b.service")
+    facts = list(probe.facts(requests, {item.id: ItemResult(both, b"", 0)}))
+    assert [probe.read(fact).name for fact in facts] == ["a.service", "b.service"]
+    swapped = block % (b"b.service", b"b.service") + b"\n" + block % (b"a.service", b"a.service")
+    for fact in probe.facts(requests, {item.id: ItemResult(swapped, b"", 0)}):
+        assert probe.read(fact).reason is Reason.UNPARSABLE
+    one = block % (b"a.service", b"a.service")
+    for fact in probe.facts(requests, {item.id: ItemResult(one, b"", 0)}):
+        assert probe.read(fact).reason is Reason.UNPARSABLE
+
+
+def test_mounts_take_the_last_of_a_stack_and_unescape() -> None:
+    output = (
+        b"21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        b"30 21 0:30 / /tmp rw,nosuid - tmpfs tmpfs rw\n"
+        b"31 30 0:31 / /tmp rw,nosuid,nodev,noexec - tmpfs tmpfs rw,size=1g\n"
+        b"32 21 8:2 / /mnt/a\\040b rw - ext4 /dev/sdb1 rw\n"
+    )
+    mounts = read("mounts", "", output)
+    assert {"nodev", "noexec", "nosuid"} <= mounts["/tmp"].options
+    assert "/mnt/a b" in mounts
+    other_boot = output.replace(b"21 1 8:1", b"99 1 9:9").replace(b"30 21 0:30", b"77 99 0:44")
+    assert read("mounts", "", other_boot) == mounts
+
+
+@pytest.mark.parametrize(
+    ("field", "state", "algorithm"),
+    [
+        ("", "empty", ""),
+        ("!", "none", ""),
+        ("*", "none", ""),
+        ("!!", "none", ""),
+        ("!$6$abc$def", "locked", "6"),
+        ("$y$j9T$abc$def", "set", "y"),
+        ("abJnggxhB/yWI", "set", "des"),
+    ],
+)
+def test_password_states(field: str, state: str, algorithm: str) -> None:
+    (entry,) = read("shadow", "", f"anna:{field}:19000:0:99999:7:::\n".encode())
+    assert (entry.password, entry.algorithm) == (state, algorithm)
+
+
+def test_sockets_are_read_from_the_kernel_tables() -> None:
+    output = (
+        b"#tcp\n0100007F:0019 0A 0\n00000000:0016 0A 0\n#tcp6\n"
+        b"00000000000000000000000001000000:0277 0A 7\n#udp\n00000000:0044 07 101\n#udp6\n#end\n"
+    )
+    sockets = read("sockets", "", output)
+    assert [(s.protocol, s.address, s.port, s.loopback) for s in sockets] == [
+        ("tcp", "0.0.0.0", 22, False),
+        ("tcp", "127.0.0.1", 25, True),
+        ("tcp", "::1", 631, True),
+        ("udp", "0.0.0.0", 68, False),
+    ]
+
+
+SWEEP = b"#uids 0 33\n#gids 0 33\n#files\n"
+
+
+def test_the_walk_tells_owners_and_hostile_names() -> None:
+    output = SWEEP + b"f|777|0|0|/a\nf|777|0|0|/b\0d|1777|0|0|/tmp\0f|644|1234|0|/lost\0"
+    found = read("sweep", "", output)
+    assert [f.path for f in found] == ["/tmp", "/lost", "/a\\nf|777|0|0|/b"]
+    assert [f.known_owner for f in found] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("errors", "reason"),
+    [
+        (b"find: '/proc/1/x': No such file or directory\n", None),
+        (b"find: '/run/user/1000/doc': Permission denied\n", None),
+        (b"find: '/root/x': Permission denied\n", Reason.DENIED),
+        (b"#skipped /mnt/a\\040b\n", Reason.INCOMPLETE),
+    ],
+)
+def test_a_walk_that_could_not_go_everywhere_is_not_complete(
+    errors: bytes, reason: Reason | None
+) -> None:
+    value = read("sweep", "", SWEEP, errors=errors, status=1 if b"find" in errors else 0)
+    assert (value.reason if isinstance(value, CouldNot) else None) is reason
+
+
+def test_owners_in_a_directory_service_are_not_called_unknown() -> None:
+    output = b"#directory\n" + SWEEP + b"f|644|1234|0|/home/x\0"
+    assert read("sweep", "", output).reason is Reason.INCOMPLETE
+    assert read("sweep", "", b"#directory\n" + SWEEP + b"d|1777|0|0|/tmp\0")[0].path == "/tmp"
+
+
+@pytest.mark.ac("engine-06")
+@pytest.mark.parametrize(
+    ("subject", "block", "result"),
+    [
+        ("/etc/x", b"@ok /etc/x\n.\n", ()),
+        ("/etc/x", b"@denied /etc/x\n.\n", Reason.DENIED),
+        ("/etc/x.d/*.conf", b"@ok /etc/x.d/*.conf\n.\n", ()),
+        ("/etc/x.d/*.conf", b"@denied /etc/x.d/*.conf\n.\n", Reason.DENIED),
+        ("/home/*/.netrc", b"@partial /home/*/.netrc\n.\n", Reason.DENIED),
+        ("/etc/x", b"@ok /etc/x\n", Reason.INCOMPLETE),
+        ("/etc/x", b"@ok /etc/y\n.\n", Reason.INCOMPLETE),
+    ],
+)
+@pytest.mark.parametrize("name", ["stat", "content"])
+def test_absent_and_closed_are_told_apart(
+    name: str, subject: str, block: bytes, result: tuple[()] | Reason
+) -> None:
+    value = read(name, subject, block)
+    assert (value.reason if isinstance(value, CouldNot) else value) == result
+
+
+def test_content_cannot_end_its_own_frame() -> None:
+    block = b"@ok /etc/x\n=/etc/x\n .\n =/etc/shadow\n @ok /etc/y\n\n.\n"
+    (file,) = read("content", "/etc/x", block)
+    assert file.path == "/etc/x"
+    assert file.text == ".\n=/etc/shadow\n@ok /etc/y"
+
+
+def test_facts_know_their_request_again() -> None:
+    fact = Fact(Request("content", "/etc/a:b"), "cat", b"\xff\x00")
+    assert Fact.from_document(fact.document()) == fact

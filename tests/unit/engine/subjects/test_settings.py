@@ -1,0 +1,190 @@
+"""Settings are what the program that reads them makes of its files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from openwatch.engine.facts import CouldNot, Fact, Reason, Request
+from openwatch.engine.snapshot import Snapshot, make_snapshot
+from openwatch.engine.subjects.files import LineSubject
+from openwatch.engine.subjects.settings import SettingSubject, SshdSubject, SysctlSubject
+
+
+def content(subject: str, files: dict[str, str] | None = None) -> Fact:
+    block = f"@ok {subject}\n"
+    for path, text in (files or {}).items():
+        lines = "".join(f" {line}\n" for line in text.splitlines())
+        block += f"={path}\n{lines}\n"
+    return Fact(Request("content", subject), f"cat {subject}", f"{block}.\n".encode())
+
+
+def snapshot(*facts: Fact) -> Snapshot:
+    return make_snapshot(facts, taken_at=datetime(2026, 1, 15, tzinfo=UTC), privilege="root")
+
+
+def value_of(subject: SettingSubject, *facts: Fact) -> Any:
+    (record,) = subject.select(snapshot(*facts)).records
+    return record.values["value"]
+
+
+@pytest.mark.ac("engine-14")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("PASS_MAX_DAYS\t90\n", "90"),
+        ("PASS_MAX_DAYS   90\n", "90"),
+        ("#PASS_MAX_DAYS 90\n", None),
+        ("# PASS_MAX_DAYS 90\nPASS_MAX_DAYS 99999\n", "99999"),
+        ("PASS_MAX_DAYS 99999\nPASS_MAX_DAYS 90\n", "90"),
+        ("PASS_MAX_DAYS_X 90\n", None),
+        ("XPASS_MAX_DAYS 90\n", None),
+        ("PASS_MAX_DAYS\n", ""),
+        ("", None),
+    ],
+)
+def test_blank_separated_settings(text: str, expected: str | None) -> None:
+    subject = SettingSubject.model_validate(
+        {"file": "/etc/login.defs", "key": "PASS_MAX_DAYS", "format": "spaced"}
+    )
+    assert value_of(subject, content("/etc/login.defs", {"/etc/login.defs": text})) == expected
+
+
+JOURNALD = {
+    "file": ["/etc/systemd/journald.conf", "/usr/lib/systemd/journald.conf"],
+    "drop_ins": ["/usr/lib/systemd/journald.conf.d", "/etc/systemd/journald.conf.d"],
+    "key": "Storage",
+    "format": "sectioned",
+    "section": "Journal",
+}
+
+
+def journald(main: str, usr: dict[str, str], etc: dict[str, str]) -> Any:
+    return value_of(
+        SettingSubject.model_validate(JOURNALD),
+        content("/etc/systemd/journald.conf", {"/etc/systemd/journald.conf": main}),
+        content("/usr/lib/systemd/journald.conf", {"/usr/lib/systemd/journald.conf": "[Journal]\nStorage=volatile\n"}),
+        content("/usr/lib/systemd/journald.conf.d/*.conf",
+                {f"/usr/lib/systemd/journald.conf.d/{n}": t for n, t in usr.items()}),
+        content("/etc/systemd/journald.conf.d/*.conf",
+                {f"/etc/systemd/journald.conf.d/{n}": t for n, t in etc.items()}),
+    )  # fmt: skip
+
+
+@pytest.mark.ac("engine-14")
+def test_systemd_settings_need_their_section_and_merge_by_file_name() -> None:
+    assert journald("[Journal]\nStorage=persistent\n", {}, {}) == "persistent"
+    assert journald("Storage=persistent\n", {}, {}) is None
+    assert journald("[Other]\nStorage=persistent\n", {}, {}) is None
+    assert (
+        journald("[Journal]\nStorage=none\n", {"10-a.conf": "[Journal]\nStorage=auto\n"}, {})
+        == "auto"
+    )
+    late = {"90-z.conf": "[Journal]\nStorage=volatile\n"}
+    early = {"10-a.conf": "[Journal]\nStorage=persistent\n"}
+    assert journald("", late, early) == "volatile"
+    hidden = {"90-z.conf": "[Journal]\nStorage=persistent\n"}
+    assert journald("", late, hidden) == "persistent"
+    assert journald("", late, {"90-z.conf": "# emptied\n"}) is None
+
+
+@pytest.mark.ac("engine-14")
+def test_a_file_that_cannot_be_read_makes_the_setting_unknown() -> None:
+    subject = SettingSubject.model_validate({"file": "/etc/a.conf", "key": "x"})
+    closed = Fact(Request("content", "/etc/a.conf"), "cat", b"@ok /etc/a.conf\n!/etc/a.conf\n.\n")
+    value = value_of(subject, closed)
+    assert isinstance(value, CouldNot)
+    assert value.reason is Reason.DENIED
+
+
+def sysctl_files(**files: dict[str, str]) -> list[Fact]:
+    directories = {
+        "usr": "/usr/lib/sysctl.d",
+        "local": "/usr/local/lib/sysctl.d",
+        "run": "/run/sysctl.d",
+        "etc": "/etc/sysctl.d",
+    }
+    facts = [
+        content(f"{path}/*.conf", {f"{path}/{n}": t for n, t in files.get(key, {}).items()})
+        for key, path in directories.items()
+    ]
+    return [
+        *facts,
+        content("/etc/sysctl.conf", {"/etc/sysctl.conf": files.get("main", {}).get("", "")}),
+    ]
+
+
+@pytest.mark.ac("engine-14")
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"etc": {"50-a.conf": "kernel.sysrq = 0\n"}}, "0"),
+        ({"etc": {"50-a.conf": "kernel/sysrq=0\n"}}, "0"),
+        ({"etc": {"50-a.conf": "-kernel.sysrq = 0\n"}}, "0"),
+        ({"etc": {"50-a.conf": "# kernel.sysrq = 0\n; kernel.sysrq = 1\n"}}, None),
+        ({"etc": {"50-a.conf": "kernel.sysrqx = 0\n"}}, None),
+        ({"etc": {"10-a.conf": "kernel.sysrq=0\n"}, "usr": {"99-z.conf": "kernel.sysrq=1\n"}}, "1"),
+        ({"etc": {"99-z.conf": "kernel.sysrq=0\n"}, "usr": {"99-z.conf": "kernel.sysrq=1\n"}}, "0"),
+        ({"etc": {"99-z.conf": "kernel.sysrq=0\n"}, "main": {"": "kernel.sysrq=1\n"}}, "1"),
+    ],
+)
+def test_sysctl_configuration(files: dict[str, dict[str, str]], expected: str | None) -> None:
+    subject = SysctlSubject.model_validate({"key": "kernel.sysrq"})
+    facts = sysctl_files(**files)
+    running = Fact(Request("sysctl", "kernel.sysrq"), "sysctl -n kernel.sysrq", b"=176\n")
+    (record,) = subject.select(snapshot(running, *facts)).records
+    assert record.values == {"running": "176", "configured": expected}
+    if expected is not None:
+        assert record.sources["configured"].line >= 1
+
+
+def sshd(effective: str, main: str, extra: dict[str, str] | None = None) -> Any:
+    subject = SshdSubject.model_validate({"key": "permitrootlogin"})
+    files = {f"/etc/ssh/sshd_config.d/{n}": t for n, t in (extra or {}).items()}
+    (record,) = subject.select(
+        snapshot(
+            Fact(Request("sshd"), "sshd -T", f"permitrootlogin {effective}\nport 22\n".encode()),
+            content("/etc/ssh/sshd_config", {"/etc/ssh/sshd_config": main}),
+            content("/etc/ssh/sshd_config.d/*.conf", files),
+        )
+    ).records
+    return record
+
+
+@pytest.mark.ac("engine-14")
+def test_sshd_values_are_the_effective_ones_and_the_source_is_the_first_line() -> None:
+    include = "Include /etc/ssh/sshd_config.d/*.conf\nPermitRootLogin no\n"
+    record = sshd("yes", include, {"10-a.conf": "PermitRootLogin yes\n"})
+    assert record.values["value"] == "yes"
+    assert record.sources["value"].path == "/etc/ssh/sshd_config.d/10-a.conf"
+    record = sshd("no", include)
+    assert (record.sources["value"].path, record.sources["value"].line) == (
+        "/etc/ssh/sshd_config",
+        2,
+    )
+    in_match = "Match User anna\nPermitRootLogin yes\n"
+    assert "value" not in sshd("no", in_match).sources
+
+
+def test_lines_match_whole_and_never_in_comments() -> None:
+    subject = LineSubject.model_validate(
+        {"file": "/etc/sudoers", "pattern": r"(?P<who>\S+) ALL=.*", "continued": "\\"}
+    )
+    text = "# anna ALL=(ALL) ALL\nbert ALL=(ALL) \\\n  ALL\n  carl ALL=ALL\nx carl ALL=ALL\n"
+    records = subject.select(snapshot(content("/etc/sudoers", {"/etc/sudoers": text}))).records
+    assert [(r.values["who"], r.sources["text"].line) for r in records] == [
+        ("bert", 2),
+        ("carl", 4),
+    ]
+    assert records[0].values["text"] == "bert ALL=(ALL) ALL"
+
+
+@pytest.mark.ac("engine-07")
+@pytest.mark.parametrize(
+    "path", ["/etc/shadow", "/etc/gshadow-", "/etc/ssh/ssh_host_ed25519_key", "etc/passwd"]
+)
+def test_files_of_secrets_are_never_asked_for(path: str) -> None:
+    with pytest.raises(ValueError, match=r"secrets|absolute"):
+        LineSubject.model_validate({"file": path, "pattern": ".*"})
