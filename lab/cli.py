@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -47,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
 def _up(options: argparse.Namespace) -> int:
     lab = _lab(options)
     images = _split(options.suite)
-    wanted = _wanted(list(lab.hosts), options.count, images)
+    wanted = _wanted(options.count, images)
     owner = Process.of(os.getppid()) if options.until_parent_ends else None
     lab.up(wanted, init=options.init, owner=owner)
     _print_status(lab)
@@ -205,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command_name", required=True, metavar="COMMAND")
 
-    up = _command(commands, "up", _up, "start N more hosts and print them")
+    up = _command(commands, "up", _up, "have N hosts running, and print all of them")
     up.add_argument("count", type=_positive, metavar="N")
     up.add_argument(
         "--suite", default="bookworm", metavar="IMAGE,...", help="images, taken in turn"
@@ -295,16 +297,15 @@ def _split(text: str) -> list[str]:
     return images
 
 
-def _wanted(taken: list[str], count: int, images: list[str]) -> list[Want]:
-    """``count`` new hosts, named after their image and a number."""
-    names = set(taken)
+def _wanted(count: int, images: list[str]) -> list[Want]:
+    """``count`` hosts named after their image and a number; the same call names the same hosts."""
+    numbers: Counter[str] = Counter()
     wanted: list[Want] = []
-    for position in range(count):
-        image = images[position % len(images)]
-        number = next(n for n in range(1, len(names) + 2) if f"{image}-{n}" not in names)
-        names.add(f"{image}-{number}")
+    for image in itertools.islice(itertools.cycle(images), count):
+        numbers[image] += 1
         private = image == PRIVATE
-        wanted.append(Want(f"{image}-{number}", "bookworm" if private else image, private))
+        name = f"{image}-{numbers[image]}"
+        wanted.append(Want(name, "bookworm" if private else image, private))
     return wanted
 
 

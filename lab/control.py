@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 
@@ -133,6 +134,12 @@ class Lab:
 
     def _records(self, state: State, wanted: Sequence[Want], init: str) -> list[HostRecord]:
         block = network.make_bridges(self.place)
+        for host in state.hosts.values():
+            if not host.private and IPv4Address(host.address) not in block:
+                raise LabError(
+                    f"The address of {host.name}, {host.address}, is in use by something else.",
+                    "Make the lab anew: lab down, then lab up.",
+                )
         for want in wanted:
             if want.name in state.hosts:
                 continue

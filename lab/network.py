@@ -39,7 +39,10 @@ def make_bridges(place: Place) -> IPv4Network:
         else:
             block = _free_block(int(place.id, 16))
             _delete_link(place.bridge)
-            run("ip", "link", "add", place.bridge, "type", "bridge")
+            # A bridge without an address of its own takes the lowest of its ports', and changes it
+            # with them: hosts that know the old one then answer to nobody.
+            address = _link_address(place.id)
+            run("ip", "link", "add", place.bridge, "address", address, "type", "bridge")
             run("ip", "addr", "add", f"{block[1]}/{block.prefixlen}", "dev", place.bridge)
             run("ip", "link", "set", place.bridge, "up")
         if not _exists(place.private_bridge):
@@ -107,6 +110,11 @@ def remove_all(place: Place) -> None:
             run("ip", "netns", "del", entry.name, check=False)
     for link in Path("/sys/class/net").glob(f"{place.prefix}*"):
         _delete_link(link.name)
+
+
+def _link_address(lab_id: str) -> str:
+    """A locally administered Ethernet address (IEEE 802, second bit) made from the lab's id."""
+    return ":".join(("02", "4f", "57", *(lab_id[i : i + 2] for i in (0, 2, 4))))
 
 
 def _batch(commands: list[str], namespace: str | None = None) -> None:

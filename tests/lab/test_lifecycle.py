@@ -14,7 +14,7 @@ import pytest
 
 from lab import host as hosts
 from lab.control import Lab, Want, sweep_orphans
-from lab.errors import LabError
+from lab.errors import HostFailedError, LabError
 from lab.host import MINI, SYSTEMD
 from lab.machine import mounts_below, processes_naming
 from lab.place import CHECKOUT, Place
@@ -63,6 +63,34 @@ def test_starting_what_runs_changes_nothing(own_lab: Lab) -> None:
     [before] = own_lab.up(wanted, init=MINI)
     [after] = own_lab.up(wanted, init=MINI)
     assert after == before
+
+
+@pytest.mark.ac("lab-01")
+def test_where_systemd_does_not_boot_hosts_run_the_minimal_init(
+    own_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "NSPAWN", "false")
+    wanted = [Want("one", "bookworm"), Want("two", "bookworm")]
+    records = own_lab.up(wanted)
+    assert [record.init for record in records] == [MINI, MINI]
+    assert all(hosts.is_up(record) for record in records)
+    own_lab.down()
+    with pytest.raises(HostFailedError, match="Host one ended while starting"):
+        own_lab.up(wanted, init=SYSTEMD)
+
+
+@pytest.mark.ac("lab-05")
+def test_a_host_that_is_off_is_started_again(own_lab: Lab) -> None:
+    wanted = [Want("one", "bookworm")]
+    [record] = own_lab.up(wanted, init=MINI)
+    hosts.enter(record, "touch /root/kept")
+    assert record.process is not None
+    record.process.signal(signal.SIGKILL)
+    while not hosts.stopped(record):
+        time.sleep(0.02)
+    [again] = own_lab.up(wanted, init=MINI)
+    assert again.address == record.address
+    assert hosts.enter(again, "ls /root").stdout == "kept\n"
 
 
 @pytest.mark.ac("lab-05")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import machine
+from lab import cli, machine
+from lab.control import Want
 from lab.image import IMAGES, image_named
 from lab.image_build import ensure_image
 from lab.place import lab_home
@@ -64,6 +65,13 @@ def test_bad_input_is_one_sentence(arguments: tuple[str, ...], says: str) -> Non
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_up_names_the_same_hosts_each_time() -> None:
+    first = cli._wanted(4, ["bookworm", "trixie", "private"])
+    assert [want.name for want in first] == ["bookworm-1", "trixie-1", "private-1", "bookworm-2"]
+    assert cli._wanted(2, ["bookworm", "trixie"]) == first[:2]
+    assert first[2] == Want("private-1", "bookworm", private=True)
 
 
 def test_help_names_accounts_images_and_settings() -> None:
