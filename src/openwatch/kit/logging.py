@@ -24,6 +24,7 @@ SECRET_WORDS: Final = (
     "authorization",
 )
 _MAX_DEPTH: Final = 8
+_CHATTY: Final = ("alembic", "asyncssh")  # a line per plug-in, a line per SSH channel
 # Local variables hold credentials: a traceback shows lines of code only.
 _JSON_TRACEBACKS: Final = structlog.processors.ExceptionRenderer(
     structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -106,6 +107,8 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
