@@ -49,6 +49,10 @@ class SettingSubject(Subject):
         description="Directories whose *.conf are read after the main file, sorted by name; a "
         "file in a later directory hides one of the same name in an earlier one.",
     )
+    drop_ins_first: bool = Field(
+        default=False,
+        description="The drop-ins are read before the main file (pwquality.conf(5)).",
+    )
     key: str = Field(min_length=1)
     format: Format = Format.EQUALS
     section: str | None = None
@@ -84,7 +88,8 @@ class SettingSubject(Subject):
         else:
             problem = None
         merged, drop_in_problem = merge_drop_ins(snapshot, self.drop_ins)
-        return (*main, *merged), problem or drop_in_problem
+        files = (*merged, *main) if self.drop_ins_first else (*main, *merged)
+        return files, problem or drop_in_problem
 
     def _hits(self, file: FileContent) -> Iterable[tuple[str, Source]]:
         wanted = self.key.lower() if self.ignore_case else self.key

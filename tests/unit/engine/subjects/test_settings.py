@@ -91,6 +91,25 @@ def test_systemd_settings_need_their_section_and_merge_by_file_name() -> None:
 
 
 @pytest.mark.ac("engine-14")
+@pytest.mark.parametrize(("drop_ins_first", "expected"), [(True, "8"), (False, "14")])
+def test_a_main_file_may_have_the_last_word(drop_ins_first: bool, expected: str) -> None:
+    subject = SettingSubject.model_validate(
+        {
+            "file": "/etc/p.conf",
+            "drop_ins": ["/etc/p.conf.d"],
+            "drop_ins_first": drop_ins_first,
+            "key": "minlen",
+        }
+    )
+    value = value_of(
+        subject,
+        content("/etc/p.conf", {"/etc/p.conf": "minlen = 8\n"}),
+        content("/etc/p.conf.d/*.conf", {"/etc/p.conf.d/50.conf": "minlen = 14\n"}),
+    )
+    assert value == expected
+
+
+@pytest.mark.ac("engine-14")
 def test_a_file_that_cannot_be_read_makes_the_setting_unknown() -> None:
     subject = SettingSubject.model_validate({"file": "/etc/a.conf", "key": "x"})
     closed = Fact(Request("content", "/etc/a.conf"), "cat", b"@ok /etc/a.conf\n!/etc/a.conf\n.\n")
