@@ -35,7 +35,8 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (copy / "web" / "main.ts").write_text("export {};\n")
     digests = subprocess.run(["sha256sum", "web/main.ts"], cwd=copy, capture_output=True).stdout
     stamp = subprocess.run(["sha256sum"], input=digests, capture_output=True).stdout.split()[0]
-    (copy / "web" / "dist" / ".ow-stamp").write_bytes(stamp + b"\n")
+    (copy / ".data").mkdir()
+    (copy / ".data" / "ui.stamp").write_bytes(stamp + b"\n")
     yield copy
     shutil.rmtree(copy)
 
