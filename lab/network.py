@@ -41,8 +41,8 @@ def make_bridges(place: Place) -> IPv4Network:
             _delete_link(place.bridge)
             # A bridge without an address of its own takes the lowest of its ports', and changes it
             # with them: hosts that know the old one then answer to nobody.
-            address = _link_address(place.id)
-            run("ip", "link", "add", place.bridge, "address", address, "type", "bridge")
+            fixed = ("address", _link_address(place, 0))
+            run("ip", "link", "add", place.bridge, *fixed, "type", "bridge")
             run("ip", "addr", "add", f"{block[1]}/{block.prefixlen}", "dev", place.bridge)
             run("ip", "link", "set", place.bridge, "up")
         if not _exists(place.private_bridge):
@@ -68,15 +68,16 @@ def connect(
         return
     run("ip", "netns", "add", namespace)
     bridge = place.private_bridge if private else place.bridge
-    cables = [(place.link(number), bridge, "eth0", address)]
+    cables = [(place.link(number), bridge, "eth0", address, "02")]
     if jump:
-        cables.append(
-            (place.link(number, private=True), place.private_bridge, "eth1", JUMP_ADDRESS)
-        )
+        second = place.link(number, private=True)
+        cables.append((second, place.private_bridge, "eth1", JUMP_ADDRESS, "06"))
     outside: list[str] = []
     inside = ["link set lo up"]
-    for link, bridge_name, interface, ip in cables:
-        outside.append(f"link add {link} type veth peer name {interface} netns {namespace}")
+    for link, bridge_name, interface, ip, first in cables:
+        ethernet = _link_address(place, number, first=first)
+        far_end = f"{interface} netns {namespace} address {ethernet}"
+        outside.append(f"link add {link} type veth peer name {far_end}")
         outside.append(f"link set {link} master {bridge_name} up")
         inside.append(f"addr add {ip}/{BLOCK} dev {interface}")
         inside.append(f"link set {interface} up")
@@ -112,9 +113,14 @@ def remove_all(place: Place) -> None:
         _delete_link(link.name)
 
 
-def _link_address(lab_id: str) -> str:
-    """A locally administered Ethernet address (IEEE 802, second bit) made from the lab's id."""
-    return ":".join(("02", "4f", "57", *(lab_id[i : i + 2] for i in (0, 2, 4))))
+def _link_address(place: Place, number: int, *, first: str = "02") -> str:
+    """The Ethernet address of host ``number`` (0: the bridge); ``first`` marks it as local.
+
+    It goes with the IP address: a host that takes the address of one that was deleted is then
+    found at once, and not looked for where a neighbour table remembers the old one.
+    """
+    octets = f"{place.id}{number:04x}"
+    return ":".join((first, *(octets[i : i + 2] for i in range(0, len(octets), 2))))
 
 
 def _batch(commands: list[str], namespace: str | None = None) -> None:
