@@ -19,6 +19,7 @@ from openwatch.api import docs, health, meta, openapi, ui
 from openwatch.api.context import RequestContext
 from openwatch.api.gates import BodyLimit, Deadline, KnownNames, SameOrigin
 from openwatch.api.problems import render, to_error
+from openwatch.compliance.routes import router as compliance
 from openwatch.db.engine import Database
 from openwatch.db.url import database_url
 from openwatch.fleet.routes import router as fleet
@@ -81,7 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _mount(app: FastAPI) -> None:
     app.include_router(health.router)
-    for router in (identity, meta.router, fleet, signals, docs.router(app)):
+    for router in (identity, meta.router, fleet, compliance, signals, docs.router(app)):
         app.include_router(router, prefix=API_PREFIX)
     app.router.default = ui.fallback(ui_dir())
 

@@ -83,6 +83,11 @@ async def list_keys(conn: AsyncConnection, host_id: UUID) -> list[KnownHostKey]:
     ]
 
 
+async def is_known(conn: AsyncConnection, *, address: str, port: int, fingerprint: str) -> bool:
+    """Return whether some host at an address is trusted by a key."""
+    return await store.is_trusted(conn, address=address, port=port, fingerprint=fingerprint)
+
+
 async def trust(tx: AsyncConnection, host: Host, fingerprint: str) -> None:
     """Trust a key of a host at its address, which from then on must show it (or another one)."""
     at = now()

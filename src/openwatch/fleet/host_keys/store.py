@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from openwatch.fleet.host_keys.model import host_keys
+from openwatch.fleet.hosts.model import LIVE, hosts
 
 
 async def all_of(conn: AsyncConnection, host_id: UUID) -> Sequence[RowMapping]:
@@ -30,6 +31,22 @@ async def at_address(
         host_keys.c.host_id == host_id, host_keys.c.address == address, host_keys.c.port == port
     )
     return (await conn.execute(statement)).mappings().all()
+
+
+async def is_trusted(conn: AsyncConnection, *, address: str, port: int, fingerprint: str) -> bool:
+    statement = (
+        select(host_keys.c.host_id)
+        .join(hosts, hosts.c.id == host_keys.c.host_id)
+        .where(
+            host_keys.c.address == address,
+            host_keys.c.port == port,
+            host_keys.c.fingerprint == fingerprint,
+            host_keys.c.trusted,
+            LIVE,
+        )
+        .limit(1)
+    )
+    return (await conn.execute(statement)).first() is not None
 
 
 async def put(tx: AsyncConnection, values: Mapping[str, Any]) -> None:

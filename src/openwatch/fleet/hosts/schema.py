@@ -77,10 +77,10 @@ class Os(BaseModel):
 class Score(BaseModel):
     """A score with what it was made of."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, serialize_by_alias=True)
 
     value: float | None = Field(description="Between 0 and 1; null: nothing was measured.")
-    pass_: int = Field(alias="pass", serialization_alias="pass")
+    pass_: int = Field(alias="pass")
     fail: int
     error: int
     not_applicable: int
