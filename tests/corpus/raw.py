@@ -30,7 +30,9 @@ def answers(
         every: dict[str, Trouble] = dict.fromkeys((r.subject for r in requests), trouble)
         return {item.id: ItemResult(RENDERERS[probe.name](host, requests, every), b"", 0)}
     if trouble is not None:
-        return {item.id: failed(item, output, trouble)}
+        # Blocks that were whole before the end are answers; here there is none.
+        before = b"" if probe.name in ("stat", "content") else output
+        return {item.id: failed(item, before, trouble)}
     if "incomplete" in own.values():
         return {item.id: ItemResult(output, b"", None)}
     return {item.id: ItemResult(output, b"", 0)}
