@@ -19,6 +19,7 @@ from openwatch.cli.errors import usage_error
 from openwatch.engine.assess import Outcome, Verdict, assess
 from openwatch.engine.interchange.results import WRITERS, HostResult
 from openwatch.engine.rules import Corpus, Severity, load_corpus
+from openwatch.engine.rules.variables import resolve
 from openwatch.engine.scan import Progress, scan
 from openwatch.engine.snapshot import read_snapshot, write_snapshot
 from openwatch.engine.transport import (
@@ -201,7 +202,7 @@ def check(
     if save and snapshots:
         usage_error("--save needs a host to take a snapshot of.", "Leave --from out.")
     corpus = _chosen(load_corpus(rules), rule or [], framework, severity)
-    variables = _variables(set_variable or [])
+    variables = resolve(corpus.variables, _variables(set_variable or []))
     if snapshots:
         results = [_judged(path, corpus, variables) for path in snapshots]
     else:
@@ -306,7 +307,7 @@ def _password(ask: bool, file: Path | None, places: Sequence[Place]) -> str | No
         usage_error(f"The password file {file} cannot be read: {why}.", "Check --password-file.")
 
 
-def _judged(path: Path, corpus: Corpus, variables: dict[str, str]) -> HostResult:
+def _judged(path: Path, corpus: Corpus, variables: dict[str, Any]) -> HostResult:
     snapshot = read_snapshot(path)
     name = snapshot.identity.hostname or path.name
     return HostResult(name, snapshot, assess(corpus, snapshot, variables))
@@ -360,8 +361,6 @@ async def _scan_one(
             deadline_seconds=deadline,
         )
     except OpenWatchError as error:
-        if error.code.startswith(("variable.", "rules.")):
-            raise
         live.finish(place.text, error.message)
         return HostResult(place.text, None, (), error)
     finally:

@@ -143,9 +143,10 @@ def key_observation(outcome: Outcome) -> tuple[str, str, str]:
     if observation is None:
         return "", "", ""
     source = observation.source
+    named = observation.field in ("value", "running", "count")
     return (
         observation.expected,
-        observation.actual,
+        observation.actual if named else f"{observation.field}: {observation.actual}",
         f"{source.path}:{source.line}" if source else "",
     )
 

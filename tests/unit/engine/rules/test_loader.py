@@ -58,28 +58,56 @@ def test_a_good_rule_loads(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("severity: low", "severitty: low"), ":5: unknown key 'severitty'. Did you mean 'severity'?"),
+        (
+            ("severity: low", "severitty: low"),
+            ":5: unknown key 'severitty'. Did you mean 'severity'?",
+        ),
         (("severity: low\n", ""), "the key 'severity' is missing"),
         (("severity: low", "severity: urgent"), ":5: severity: Input should be"),
-        (("key: kernel.sysrq", "kei: kernel.sysrq"), ":12: unknown key 'check.sysctl.kei'. Did you mean 'key'?"),
+        (
+            ("key: kernel.sysrq", "kei: kernel.sysrq"),
+            ":12: unknown key 'check.sysctl.kei'. Did you mean 'key'?",
+        ),
         (("{running: 0}", "{value: 0}"), "sysctl has no field 'value'; it has running, configured"),
-        (("{running: 0}", "{running: {at_leest: 0}}"), ":13: unknown key 'check.expect.running.at_leest'"),
-        (("{running: 0}", "{running: {includes: [a]}}"), "`includes` does not fit a field of type text"),
+        (
+            ("{running: 0}", "{running: {at_leest: 0}}"),
+            ":13: unknown key 'check.expect.running.at_leest'",
+        ),
+        (
+            ("{running: 0}", "{running: {includes: [a]}}"),
+            "`includes` does not fit a field of type text",
+        ),
         (("  expect: {running: 0}\n", ""), "a subject needs either `expect` or `count`"),
-        (("  sysctl: {key: kernel.sysrq}\n", "  sysctl: {key: kernel.sysrq}\n  account: {}\n"),
-         "a check names exactly one of"),
-        (("  sysctl: {key: kernel.sysrq}\n  expect: {running: 0}", "  account: {}\n  expect: {uid: 0}"),
-         "say with `if_none`"),
-        (("category: kernel", "category: network"), ":6: the category 'network' is not the directory"),
-        (("id: example-rule", "id: other-rule"), ":1: the id 'other-rule' is not the name of the file"),
+        (
+            ("  sysctl: {key: kernel.sysrq}\n", "  sysctl: {key: kernel.sysrq}\n  account: {}\n"),
+            "a check names exactly one of",
+        ),
+        (
+            (
+                "  sysctl: {key: kernel.sysrq}\n  expect: {running: 0}",
+                "  account: {}\n  expect: {uid: 0}",
+            ),
+            "say with `if_none`",
+        ),
+        (
+            ("category: kernel", "category: network"),
+            ":6: the category 'network' is not the directory",
+        ),
+        (
+            ("id: example-rule", "id: other-rule"),
+            ":1: the id 'other-rule' is not the name of the file",
+        ),
         (("nist_800_53", "nist_800_99"), "unknown framework 'nist_800_99'"),
         (("{running: 0}", "{running: {at_most: {var: dayz}}}"), "unknown variable 'dayz'"),
         (("  nist_800_53: [CM-6]", "  nist_800_53: []"), "no control is named for nist_800_53"),
-        (("severity: low", "severity: low\nseverity: high"), ":6: not YAML: the key 'severity' stands twice"),
+        (
+            ("severity: low", "severity: low\nseverity: high"),
+            ":6: not YAML: the key 'severity' stands twice",
+        ),
         (("title: An", "title: [An"), "not YAML"),
-        (("min: \"12\"", "min: 12"), ":10: platforms.0.min"),
+        (('min: "12"', "min: 12"), ":10: platforms.0.min"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_told_with_its_line(
     tmp_path: Path, change: tuple[str, str], told: str
 ) -> None:

@@ -65,12 +65,19 @@ def journald(main: str, usr: dict[str, str], etc: dict[str, str]) -> Any:
     return value_of(
         SettingSubject.model_validate(JOURNALD),
         content("/etc/systemd/journald.conf", {"/etc/systemd/journald.conf": main}),
-        content("/usr/lib/systemd/journald.conf", {"/usr/lib/systemd/journald.conf": "[Journal]\nStorage=volatile\n"}),
-        content("/usr/lib/systemd/journald.conf.d/*.conf",
-                {f"/usr/lib/systemd/journald.conf.d/{n}": t for n, t in usr.items()}),
-        content("/etc/systemd/journald.conf.d/*.conf",
-                {f"/etc/systemd/journald.conf.d/{n}": t for n, t in etc.items()}),
-    )  # fmt: skip
+        content(
+            "/usr/lib/systemd/journald.conf",
+            {"/usr/lib/systemd/journald.conf": "[Journal]\nStorage=volatile\n"},
+        ),
+        content(
+            "/usr/lib/systemd/journald.conf.d/*.conf",
+            {f"/usr/lib/systemd/journald.conf.d/{n}": t for n, t in usr.items()},
+        ),
+        content(
+            "/etc/systemd/journald.conf.d/*.conf",
+            {f"/etc/systemd/journald.conf.d/{n}": t for n, t in etc.items()},
+        ),
+    )
 
 
 @pytest.mark.ac("engine-14")
