@@ -75,6 +75,8 @@ def connect(
     outside: list[str] = []
     inside = ["link set lo up"]
     for link, bridge_name, interface, ip, first in cables:
+        # A namespace lives on, with its end of the cable, while a cut connection of its own does.
+        _delete_link(link)
         ethernet = _link_address(place, number, first=first)
         far_end = f"{interface} netns {namespace} address {ethernet}"
         outside.append(f"link add {link} type veth peer name {far_end}")
@@ -102,6 +104,9 @@ def set_cable(place: Place, number: int, *, up: bool) -> None:
         if time.monotonic() > deadline:
             raise LabError(f"The bridge does not notice that {link} is {'up' if up else 'down'}.")
         time.sleep(CABLE_SECONDS / 500)
+    # Who asked for the host's Ethernet address while the cable was out is about to give up, and a
+    # connection that is made now would share that fate.
+    run("ip", "neigh", "flush", "dev", place.bridge, check=False)
 
 
 def remove_all(place: Place) -> None:
