@@ -1,0 +1,50 @@
+"""`./ow bench [GROUP …]`: measure, print a table and write bench/results.json."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from lab.errors import UnavailableError
+from lab.session import lab_session
+from tests.bench import engine
+from tests.bench.figures import Report, print_report, write_report
+
+GROUPS = ("host", "judging", "fleet")
+
+
+async def _host(report: Report) -> None:
+    try:
+        with lab_session("bench") as lab:
+            await engine.one_host(report, lab)
+    except UnavailableError as reason:
+        report.skip("one real host", str(reason))
+
+
+async def _run(groups: list[str]) -> Report:
+    report = Report()
+    work = {
+        "host": lambda: _host(report),
+        "judging": lambda: engine.judging(report),
+        "fleet": lambda: engine.many_hosts(report),
+    }
+    for group in groups:
+        print(f"measuring: {group}", file=sys.stderr, flush=True)
+        await work[group]()
+    return report
+
+
+def main() -> None:
+    """Run the chosen groups, or all of them."""
+    parser = argparse.ArgumentParser(prog="./ow bench", description=__doc__)
+    parser.add_argument("group", nargs="*", choices=[*GROUPS, []], default=[], metavar="GROUP",
+                        help=f"one or more of: {', '.join(GROUPS)} (default: all)")  # fmt: skip
+    chosen = parser.parse_args().group or list(GROUPS)
+    report = asyncio.run(_run(chosen))
+    print_report(report)
+    print(f"\nwritten to {write_report(report).relative_to(write_report(report).parents[1])}")
+
+
+if __name__ == "__main__":
+    main()
