@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 _LENGTH_DIGITS: Final = 18
 # A connection test through jump hosts is the slowest answer there is.
 ANSWER_SECONDS: Final = 120.0
+_HOST: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[^:/?#@\[\]\s]+)(:[0-9]{1,5})?")
 # Asked by machines that use whatever name they know; they tell nothing.
 ANY_NAME: Final = frozenset({"/healthz", "/readyz"})
 
@@ -155,8 +157,6 @@ def _lifting(limit: asyncio.Timeout, send: Send) -> Send:
 
 
 def _host_of(host_header: str) -> str | None:
-    try:
-        name = urlsplit(f"//{host_header}").hostname
-    except ValueError:
-        return None
-    return name.rstrip(".") if name else None
+    """Return the name in a Host header (RFC 9110, 7.2) in lower case, without port and brackets."""
+    found = _HOST.fullmatch(host_header.lower())
+    return None if found is None else found["name"].strip("[]").rstrip(".")

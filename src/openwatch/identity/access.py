@@ -27,6 +27,7 @@ COOKIE: Final = "openwatch_session"
 CSRF_HEADER: Final = "X-CSRF-Token"
 # Sent by the UI with requests that no person caused, so that they do not keep a session alive.
 BACKGROUND_HEADER: Final = "X-Background-Refresh"
+EVENT_STREAM: Final = "text/event-stream"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _cookie: Final = APIKeyCookie(
@@ -57,7 +58,7 @@ async def _authenticate(request: Request, db: Db, token: SessionToken) -> Caller
     """
     if token is None:
         raise OpenWatchError(errors.REQUIRED)
-    is_background = request.headers.get(BACKGROUND_HEADER) == "1"
+    is_background = _is_background(request)
     limits = session_limits(request)
     session = await sessions.resume(db, token, limits=limits, is_background=is_background)
     if session is None:
@@ -115,6 +116,13 @@ def client_of(request: Request) -> Client:
     """Return where ``request`` comes from: the peer of the socket, never a header."""
     address = None if request.client is None else request.client.host
     return Client(address=address, user_agent=request.headers.get("user-agent"))
+
+
+def _is_background(request: Request) -> bool:
+    """True for requests that no person causes; a live stream reconnects by itself for ever."""
+    return request.headers.get(BACKGROUND_HEADER) == "1" or EVENT_STREAM in request.headers.get(
+        "accept", ""
+    )
 
 
 def _check_csrf(given: str | None, token: str) -> None:

@@ -61,6 +61,7 @@ class EventStream(Response):
         self._last_id = last_id
         self._reset = reset
         self._has_ended = False
+        self._check_at = 0.0
         hub.join(self, reader.user_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,12 +99,11 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _follow(self, put: Callable[[bytes], Awaitable[None]]) -> None:
-        clock = asyncio.get_running_loop().time
         hub = self._hub
+        self._check_at = _clock() + HEARTBEAT_SECONDS
         next_number = hub.next_number  # taken before the log is read: the two overlap, never gape
         await self._catch_up(put)
-        check_at = clock() + HEARTBEAT_SECONDS
-        while not (self._has_ended or hub.is_stopping):
+        while await self._goes_on(put):
             wake = hub.wake
             frames = hub.since(next_number)
             next_number = hub.next_number
@@ -114,16 +114,12 @@ class EventStream(Response):
             if fresh:
                 await put(b"".join(frame.wire for frame in fresh))
                 self._note((frame.event_id, frame.kind, frame.subject_id) for frame in fresh)
-            if clock() >= check_at:
-                if not await self.reader.is_alive():
-                    return
-                await put(HEARTBEAT)
-                check_at = clock() + HEARTBEAT_SECONDS
-            await _wait(wake, check_at - clock())
+                continue  # more may have come meanwhile, or this was the end of the session
+            await _wait(wake, self._check_at - _clock())
 
     async def _catch_up(self, put: Callable[[bytes], Awaitable[None]]) -> None:
         """Send what the log holds after the last event that was sent, at the client's pace."""
-        while not (self._has_ended or self._hub.is_stopping):
+        while await self._goes_on(put):
             async with self._database.read() as conn:
                 events = await store.after(conn, self._last_id, limit=PAGE_EVENTS)
             if events:
@@ -131,6 +127,14 @@ class EventStream(Response):
                 self._note((event.id, event.kind, event.subject.id) for event in events)
             if len(events) < PAGE_EVENTS:
                 return
+
+    async def _goes_on(self, put: Callable[[bytes], Awaitable[None]]) -> bool:
+        """Return False when the stream is to end. Now and then ask, and show that it lives."""
+        if not (self._has_ended or self._hub.is_stopping) and _clock() >= self._check_at:
+            self._has_ended = not await self.reader.is_alive()
+            await put(HEARTBEAT)
+            self._check_at = _clock() + HEARTBEAT_SECONDS
+        return not (self._has_ended or self._hub.is_stopping)
 
     def _is_fresh(self, event_id: int | None) -> bool:
         return event_id is None or event_id > self._last_id
@@ -141,6 +145,10 @@ class EventStream(Response):
                 self._last_id = event_id
             if kind == SESSION_ENDED and subject_id == self.reader.session_id:
                 self._has_ended = True
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _until_gone(receive: Receive) -> None:
