@@ -56,19 +56,20 @@ class _CaseFile(BaseModel):
 
 @dataclass(frozen=True)
 class Case:
-    """One case on one platform."""
+    """One entry of the case file of a rule."""
 
     rule_id: str
-    platform: str
     entry: CaseEntry
     number: int
 
     def __str__(self) -> str:
         name = self.entry.name or self.entry.verdict.value
-        return f"{self.rule_id}-{self.platform}-{self.number}-{name.replace(' ', '_')}"
+        return f"{self.rule_id}-{self.number}-{name.replace(' ', '_')}"
 
-    def host(self) -> Host:
-        return changed_host(self.platform, self.entry.given)
+    def hosts(self) -> Iterator[tuple[str, Host]]:
+        """Yield the host of each platform that the entry names."""
+        for platform in self.entry.on:
+            yield platform, changed_host(platform, self.entry.given)
 
 
 @cache
@@ -85,7 +86,7 @@ def case_files() -> Mapping[str, Path]:
 
 @cache
 def cases() -> tuple[Case, ...]:
-    """Return every case of every rule, once for each platform that it names."""
+    """Return every case of every rule."""
     return tuple(case for rule_id, path in case_files().items() for case in _read(rule_id, path))
 
 
@@ -96,8 +97,7 @@ def _read(rule_id: str, path: Path) -> Iterator[Case]:
     except ValueError as error:
         raise ValueError(f"{path.parent.name}/{path.name}: {error}") from None
     for number, entry in enumerate(file.cases, start=1):
-        for platform in entry.on:
-            yield Case(rule_id, platform, entry, number)
+        yield Case(rule_id, entry, number)
 
 
 def judge(
