@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, RowMapping, Select, and_, literal, or_, tuple_
 
@@ -32,7 +32,8 @@ ID_LABEL: Final = "sort_id"
 
 _CURSOR_LENGTH: Final = 3
 
-S = TypeVar("S", bound=tuple[Any, ...])
+AnySelect = Select[*tuple[Any, ...]]
+"""A query for rows of any shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,14 @@ class Order:
     descending: bool
 
 
+_PARSERS: Final[Mapping[type, Callable[[Any], Any]]] = {
+    str: str,
+    int: int,
+    float: float,
+    datetime: datetime.fromisoformat,
+}
+
+
 def parse_order(text: str | None, keys: Mapping[str, SortKey], *, default: str) -> Order:
     """Return the order that ``sort=`` names; raises ``request.sort_invalid``."""
     chosen = text or default
@@ -63,8 +72,8 @@ def parse_order(text: str | None, keys: Mapping[str, SortKey], *, default: str) 
 
 
 def select_page(
-    statement: Select[S], *, order: Order, id_column: ColumnElement[Any], cursor: str | None
-) -> Select[Any]:
+    statement: AnySelect, *, order: Order, id_column: ColumnElement[Any], cursor: str | None
+) -> AnySelect:
     """Return ``statement`` ordered, begun after ``cursor``, and with its sort key as a column.
 
     Raises ``request.cursor_invalid`` for a cursor of another list or another order.
@@ -103,9 +112,7 @@ def _read_cursor(order: Order, id_column: ColumnElement[Any], cursor: str) -> tu
     text, value, last_id = decode_cursor(cursor, length=_CURSOR_LENGTH)
     if text != order.text:
         raise OpenWatchError(CURSOR_INVALID)
-    parse: Callable[[Any], Any] = (
-        datetime.fromisoformat if order.key.type is datetime else order.key.type
-    )
+    parse: Callable[[Any], Any] = _PARSERS[order.key.type]
     try:
         parsed = None if value is None else parse(value)
         return parsed, id_column.type.python_type(last_id)

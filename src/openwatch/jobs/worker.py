@@ -14,6 +14,8 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from openwatch.compliance.rules.service import corpus
 from openwatch.compliance.scans.jobs import run_scan
 from openwatch.compliance.scans.runner import ScanRunner
@@ -163,7 +165,7 @@ class Worker:
             return
         await self._end(lambda tx: port.finish(tx, job, worker=number, succeeded=True))
 
-    async def _end(self, change: Callable[..., Awaitable[None]]) -> None:
+    async def _end(self, change: Callable[[AsyncConnection], Awaitable[None]]) -> None:
         """Write the end of a job; one that has none is run again, and then finds nothing to do."""
         while True:
             try:

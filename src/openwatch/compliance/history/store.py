@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -16,7 +16,6 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     RowMapping,
-    Select,
     Table,
     Text,
     Uuid,
@@ -35,7 +34,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from openwatch.compliance.history.model import rule_state, rule_state_closed
 from openwatch.compliance.rules.model import rule_versions
 from openwatch.db.engine import Database
-from openwatch.db.keyset import Order, SortKey, cut_page, select_page
+from openwatch.db.keyset import AnySelect, Order, SortKey, cut_page, select_page
+
+Q = TypeVar("Q", bound=AnySelect)
 
 _STAGE: Final = text("""
     CREATE TEMPORARY TABLE IF NOT EXISTS staged_verdicts (
@@ -172,9 +173,7 @@ class _Outcomes:
             rule_versions.c.category,
         )
 
-    def matching(
-        self, statement: Select[Any], filters: OutcomeFilters, *, besides: str = ""
-    ) -> Select[Any]:
+    def matching(self, statement: Q, filters: OutcomeFilters, *, besides: str = "") -> Q:
         """Narrow a statement by all filters except the one called ``besides``."""
         conditions: dict[str, tuple[ColumnElement[Any], tuple[str, ...]]] = {
             "verdict": (self.state.c.verdict, filters.verdict),
@@ -242,15 +241,19 @@ async def facets(
     }
     branches = [
         outcomes.matching(
-            select(literal(name), column, func.count()).select_from(outcomes.joined),
+            select(
+                literal(name).label("dimension"),
+                column.label("value"),
+                func.count().label("number"),
+            ).select_from(outcomes.joined),
             filters,
             besides=name,
         ).group_by(column)
         for name, column in dimensions.items()
     ]
     found: dict[str, dict[str, int]] = {name: {} for name in dimensions}
-    for name, value, number in await conn.execute(union_all(*branches)):
-        found[name][value] = number
+    for row in await conn.execute(union_all(*branches)):
+        found[row.dimension][row.value] = row.number
     return found
 
 

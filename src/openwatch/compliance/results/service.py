@@ -60,7 +60,7 @@ async def fact_hashes(conn: AsyncConnection, tree: bytes, fact_ids: set[str]) ->
     index = split_index((await _nodes(conn, [tree]))[tree])
     wanted = {index[CHUNKS + chunk_of(fact_id)] for fact_id in fact_ids}
     chunks = [Chunk.decode(data) for data in (await _nodes(conn, list(wanted))).values()]
-    entries = dict(entry for chunk in chunks for entry in chunk.entries)
+    entries = {entry[0]: entry[-1] for chunk in chunks for entry in chunk.entries}
     return {fact: bytes.fromhex(entries[fact]) for fact in fact_ids if fact in entries}
 
 
@@ -79,12 +79,11 @@ async def bundle(
     blobs = await store.read_evidence(conn, [bytes.fromhex(name) for name in names])
     for missing in names - {digest.hex() for digest in blobs}:
         raise OpenWatchError(EVIDENCE_DAMAGED, sha256=missing)
-    _, public_key = await store.signing_key(conn, signing_key)
     return write_bundle(
         statement=statement,
         previous=previous,
         signature=signature,
-        public_key=public_key,
+        public_key=await store.public_key(conn, signing_key),
         manifest=manifest,
         blobs={digest.hex(): data for digest, data in blobs.items()},
     )

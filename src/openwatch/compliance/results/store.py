@@ -10,10 +10,10 @@ from typing import Final
 import zstandard
 from sqlalchemy import (
     Column,
+    Executable,
     Integer,
     LargeBinary,
     MetaData,
-    Row,
     Table,
     bindparam,
     select,
@@ -106,10 +106,10 @@ async def signing_key_number(tx: AsyncConnection, key_id: str, public_key: bytes
     return (await tx.execute(known)).scalar_one()
 
 
-async def signing_key(conn: AsyncConnection, number: int) -> Row[tuple[str, bytes]]:
-    """Return the id and the bytes of a public key."""
-    statement = select(signing_keys.c.key_id, signing_keys.c.public_key)
-    return (await conn.execute(statement.where(signing_keys.c.number == number))).one()
+async def public_key(conn: AsyncConnection, number: int) -> bytes:
+    """Return the bytes of a public key."""
+    statement = select(signing_keys.c.public_key).where(signing_keys.c.number == number)
+    return (await conn.execute(statement)).scalar_one()
 
 
 async def _keep(
@@ -117,10 +117,10 @@ async def _keep(
     tx: AsyncConnection,
     blobs: Mapping[bytes, bytes],
     *,
-    known: object,
-    statement: object,
+    known: Executable,
+    statement: Executable,
 ) -> int:
-    rows = await tx.execute(known, {"hashes": list(blobs)})  # pyright: ignore[reportArgumentType, reportCallIssue]
+    rows = await tx.execute(known, {"hashes": list(blobs)})
     missing = blobs.keys() - set(rows.scalars())
     if not missing:
         return 0
@@ -131,7 +131,7 @@ async def _keep(
         ("hash", "size", "data"),
         ((digest, len(blobs[digest]), _compressor().compress(blobs[digest])) for digest in missing),
     )
-    await tx.execute(statement)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    await tx.execute(statement)
     return len(missing)
 
 

@@ -120,13 +120,13 @@ def _values(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _found(findings: Findings) -> dict[str, int]:
+def _found(findings: Findings) -> dict[str, Any]:
     counts = {f"{name.rstrip('_')}_count": n for name, n in asdict(findings.counts).items()}
     failing = {f"failing_{s.value}": findings.failing.get(s, 0) for s in Severity}
     return counts | failing
 
 
-def _platform(report: ScanReport) -> dict[str, str | None]:
+def _platform(report: ScanReport) -> dict[str, Any]:
     platform = report.snapshot.identity.platform
     if not isinstance(platform, Platform):
         return {"os_family": None, "os_id": None, "os_version": None, "os_name": None}

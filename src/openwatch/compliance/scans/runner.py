@@ -263,7 +263,9 @@ class ScanRunner:
         end = service.put_back if again else service.fail
         await self._write(lease, lambda tx, held: end(tx, held, problem))
 
-    async def _write(self, lease: Lease, change: Callable[..., Awaitable[bool]]) -> None:
+    async def _write(
+        self, lease: Lease, change: Callable[[AsyncConnection, Lease], Awaitable[bool]]
+    ) -> None:
         async def write() -> None:
             async with self._db.transaction() as tx:
                 await change(tx, lease)

@@ -263,7 +263,7 @@ async def _reap_one(tx: AsyncConnection, host_id: UUID, scan_id: UUID) -> bool:
 
 
 async def _requeue(tx: AsyncConnection, row: RowMapping, problem: Problem, *, counts: bool) -> None:
-    host_id, scan_id, attempts = row["host_id"], row["id"], row["attempts"]
+    host_id, scan_id, attempts = row["host_id"], row["id"], int(row["attempts"])
     at = await store.clock(tx)
     if row["cancel_requested_at"] is not None:
         await _cancelled(tx, row, at)
@@ -272,18 +272,19 @@ async def _requeue(tx: AsyncConnection, row: RowMapping, problem: Problem, *, co
         await store.change(tx, host_id, scan_id, {**store.RELEASED, **_failed(problem, at)})
         await _tell_failed(tx, host_id, scan_id, problem, at)
         return
-    pause = BACK_OFF[min(attempts, len(BACK_OFF)) - 1] if counts else timedelta()
+    used = attempts if counts else attempts - 1
+    due = at + (BACK_OFF[min(attempts, len(BACK_OFF)) - 1] if counts else timedelta())
     waiting = {
         "state": ScanState.QUEUED,
-        "available_at": at + pause,
+        "available_at": due,
         "started_at": None,
-        "attempts": attempts if counts else attempts - 1,
+        "attempts": used,
         "failure_code": problem.code,
         "failure_message": problem.message,
         "failure_fix": problem.fix,
     }
     await store.change(tx, host_id, scan_id, {**store.RELEASED, **waiting})
-    await _enqueue(tx, host_id, scan_id, attempt=waiting["attempts"] + 1, at=at + pause)
+    await _enqueue(tx, host_id, scan_id, attempt=used + 1, at=due)
     data = {"attempt": attempts, "code": problem.code}
     await _tell(tx, "scan.queued", host_id, scan_id, data)
 

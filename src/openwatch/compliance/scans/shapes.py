@@ -24,8 +24,10 @@ from openwatch.compliance.score import Counts
 from openwatch.engine.interchange.bundle import Statement
 from openwatch.fleet.hosts.schema import Failing, Os, Score
 
+Row = RowMapping | Mapping[str, Any]
 
-def scan(row: RowMapping) -> Scan:
+
+def scan(row: Row) -> Scan:
     """Return what the API shows of a scan."""
     completed = row["state"] == ScanState.COMPLETED
     counts = _counts(row) if completed else None
@@ -70,7 +72,7 @@ def score_of(counts: Counts) -> Score:
     )
 
 
-def history_point(row: RowMapping) -> HistoryPoint:
+def history_point(row: Row) -> HistoryPoint:
     """Return a completed scan as a point of its host's history."""
     counts = _counts(row)
     return HistoryPoint(
@@ -83,7 +85,7 @@ def history_point(row: RowMapping) -> HistoryPoint:
     )
 
 
-def statement(row: Mapping[str, Any]) -> Statement:
+def statement(row: Row) -> Statement:
     """Return the statement that was signed for a completed scan, rebuilt from its row."""
     return Statement(
         scan=str(UUID(str(row["id"]))),
@@ -98,7 +100,7 @@ def statement(row: Mapping[str, Any]) -> Statement:
     )
 
 
-def _counts(row: Mapping[str, Any]) -> Counts:
+def _counts(row: Row) -> Counts:
     return Counts(
         pass_=row["pass_count"],
         fail=row["fail_count"],
@@ -120,7 +122,7 @@ def _by_verdict(counts: Counts) -> dict[str, int]:
     }
 
 
-def _progress(row: RowMapping) -> Progress | None:
+def _progress(row: Row) -> Progress | None:
     if row["progress_stage"] is None:
         return None
     return Progress(
@@ -128,13 +130,13 @@ def _progress(row: RowMapping) -> Progress | None:
     )
 
 
-def _failure(row: RowMapping) -> Failure | None:
+def _failure(row: Row) -> Failure | None:
     if row["failure_code"] is None:
         return None
     return Failure(code=row["failure_code"], message=row["failure_message"], fix=row["failure_fix"])
 
 
-def _failing(row: RowMapping) -> Failing:
+def _failing(row: Row) -> Failing:
     return Failing(
         critical=row["failing_critical"],
         high=row["failing_high"],
@@ -143,7 +145,7 @@ def _failing(row: RowMapping) -> Failing:
     )
 
 
-def _os(row: RowMapping) -> Os | None:
+def _os(row: Row) -> Os | None:
     if row["os_id"] is None:
         return None
     return Os(

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, Update, and_, func, insert, or_, select, text, update
+from sqlalchemy import RowMapping, Update, and_, func, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from openwatch.compliance.results.model import signing_keys
 from openwatch.compliance.scans.model import ScanState, scans
-from openwatch.db.keyset import Order, SortKey, cut_page, select_page
+from openwatch.db.keyset import AnySelect, Order, SortKey, cut_page, select_page
 from openwatch.fleet.hosts.model import hosts
+
+Q = TypeVar("Q", bound=AnySelect)
 
 SORT_KEYS: Final[Mapping[str, SortKey]] = {
     "queued_at": SortKey(scans.c.queued_at, type=datetime),
@@ -173,7 +175,8 @@ async def progress(tx: AsyncConnection, lease: Lease, *, stage: str, done: int, 
 
 async def end(tx: AsyncConnection, lease: Lease, values: Mapping[str, Any]) -> bool:
     """End an attempt with these values; ``False`` when the worker no longer holds it."""
-    return (await tx.execute(_mine(lease).values(RELEASED | dict(values)))).rowcount == 1
+    ended = {**RELEASED, **values}
+    return (await tx.execute(_mine(lease).values(ended))).rowcount == 1
 
 
 async def change(
@@ -244,14 +247,14 @@ def _mine(lease: Lease) -> Update:
     )
 
 
-def _joined(statement: Select[Any]) -> Select[Any]:
+def _joined(statement: Q) -> Q:
     named = scans.join(hosts, hosts.c.id == scans.c.host_id)
     return statement.select_from(
         named.outerjoin(signing_keys, signing_keys.c.number == scans.c.signing_key)
     )
 
 
-def _matching(statement: Select[Any], filters: ScanFilters) -> Select[Any]:
+def _matching(statement: Q, filters: ScanFilters) -> Q:
     conditions = [
         (filters.host_id, scans.c.host_id == filters.host_id),
         (filters.state, scans.c.state.in_(filters.state)),

@@ -138,19 +138,29 @@ async def login(
     row = await store.sealed(conn, credential_id)
     if row is None:
         raise OpenWatchError(errors.CREDENTIAL_NOT_FOUND, credential_id=credential_id)
-    return Login(username=username or row["username"], **_opened(keyring, row))
+    return _login(username or row["username"], _opened(keyring, row))
 
 
 async def inline_login(secrets: Secrets, *, username: str | None = None) -> Login:
     """Return the login that secrets make which are not kept; raises as ``create`` does."""
     values = plain({name: getattr(secrets, name) for name in SECRET_FIELDS})
     await _described(values)
-    return Login(username=username or secrets.username, **values)
+    return _login(username or secrets.username, values)
 
 
 def plain(secrets: Mapping[str, SecretStr | None]) -> dict[str, str | None]:
     """Return secrets as text, ready to be used at once."""
-    return {name: s and s.get_secret_value() for name, s in secrets.items()}
+    return {name: s.get_secret_value() if s else None for name, s in secrets.items()}
+
+
+def _login(username: str, secrets: Mapping[str, str | None]) -> Login:
+    return Login(
+        username=username,
+        private_key=secrets["private_key"],
+        passphrase=secrets["passphrase"],
+        password=secrets["password"],
+        sudo_password=secrets["sudo_password"],
+    )
 
 
 async def _described(secrets: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -174,19 +184,22 @@ def _context(credential_id: UUID, name: str) -> str:
 def _sealed(
     keyring: Keyring, credential_id: UUID, secrets: Mapping[str, SecretStr | None]
 ) -> dict[str, bytes | None]:
-    return {
-        f"{name}_sealed": secret
-        and keyring.seal(secret.get_secret_value().encode(), context=_context(credential_id, name))
-        for name, secret in secrets.items()
-    }
+    def seal(name: str, secret: SecretStr | None) -> bytes | None:
+        if secret is None:
+            return None
+        plaintext = secret.get_secret_value().encode()
+        return keyring.seal(plaintext, context=_context(credential_id, name))
+
+    return {f"{name}_sealed": seal(name, secret) for name, secret in secrets.items()}
 
 
 def _opened(keyring: Keyring, row: RowMapping) -> dict[str, str | None]:
-    return {
-        name: sealed and keyring.open(sealed, context=_context(row["id"], name)).decode()
-        for name in SECRET_FIELDS
-        for sealed in [row[f"{name}_sealed"]]
-    }
+    def unseal(name: str, sealed: bytes | None) -> str | None:
+        if sealed is None:
+            return None
+        return keyring.open(sealed, context=_context(row["id"], name)).decode()
+
+    return {name: unseal(name, row[f"{name}_sealed"]) for name in SECRET_FIELDS}
 
 
 async def _lock(tx: AsyncConnection, credential_id: UUID) -> RowMapping:

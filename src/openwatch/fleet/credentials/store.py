@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, update
+from sqlalchemy import RowMapping, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from openwatch.db.keyset import Order, SortKey, cut_page, select_page
+from openwatch.db.keyset import AnySelect, Order, SortKey, cut_page, select_page
 from openwatch.fleet.credentials.model import credentials
 from openwatch.fleet.hosts.model import LIVE, hosts
+
+Q = TypeVar("Q", bound=AnySelect)
 
 _HOSTS_COUNT: Final = (
     select(func.count())
@@ -100,7 +102,7 @@ async def remove(tx: AsyncConnection, credential_id: UUID) -> None:
     await tx.execute(delete(credentials).where(credentials.c.id == credential_id))
 
 
-def _matching(statement: Select[Any], search: str | None) -> Select[Any]:
+def _matching(statement: Q, search: str | None) -> Q:
     if not search or not (text := search.strip()):
         return statement
     searched = (credentials.c.name, credentials.c.username, credentials.c.key_fingerprint)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     RowMapping,
-    Select,
     and_,
     cast,
     func,
@@ -26,9 +25,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from openwatch.db.keyset import Order, SortKey, cut_page, select_page
+from openwatch.db.keyset import AnySelect, Order, SortKey, cut_page, select_page
 from openwatch.fleet.hosts.model import LIVE, hosts
 from openwatch.fleet.hosts.schema import HostFilters
+
+Q = TypeVar("Q", bound=AnySelect)
 
 _PLACES: Final = 10_000
 """More rules of one severity than this would fail only in a corpus of another size class."""
@@ -108,14 +109,14 @@ async def facets(conn: AsyncConnection, filters: HostFilters) -> dict[str, dict[
     ]
     values = union_all(*branches).subquery()
     statement = (
-        select(values.c.dimension, values.c.value, func.count())
+        select(values.c.dimension, values.c.value, func.count().label("number"))
         .where(values.c.value.is_not(None))
         .group_by(values.c.dimension, values.c.value)
         .order_by(values.c.value)
     )
     found: dict[str, dict[str, int]] = {dimension: {} for dimension in columns}
-    for dimension, value, number in await conn.execute(statement):
-        found[dimension][value] = number
+    for row in await conn.execute(statement):
+        found[row.dimension][row.value] = row.number
     return found
 
 
@@ -190,7 +191,7 @@ async def way(conn: AsyncConnection, host_id: UUID, *, most: int) -> Sequence[Wa
     return [Way(*row) for row in await conn.execute(statement)]
 
 
-def _matching(statement: Select[Any], filters: HostFilters) -> Select[Any]:
+def _matching(statement: Q, filters: HostFilters) -> Q:
     statement = statement.where(LIVE)
     if filters.search and (text := filters.search.strip()):
         found = [column.icontains(text, autoescape=True) for column in _SEARCHED]
