@@ -198,6 +198,10 @@ class Transport(Protocol):
         itself reports it. ``deadline`` is in seconds (default: ``Deadlines.command``). Nothing
         that the account's start-up files, sudo or its prompt print reaches ``receive``.
 
+        Past its deadline, when cancelled and when ``receive`` raises, the shell on the host is
+        ended and runs no further command. A single command that it waits for at that moment may
+        live on until it next writes or reads, so long ones need a time limit of their own.
+
         Raises the ``privilege.*`` kinds when root cannot be had, ``host.no_shell`` when the
         account has no usable shell, ``auth.password_expired``, ``host.lost`` when the connection
         ended before the program did (what was received till then is not a result),

@@ -184,8 +184,10 @@ class _Entry:
             try:
                 async with self._phase:
                     return await self._connect(client, has_keys=bool(offered))
-            except (OpenWatchError, asyncssh.Error, OSError) as error:
-                if isinstance(error, TimeoutError) and not self._phase.expired():
+            except Exception as error:
+                # asyncssh lets many kinds of error through when a server sends garbage; those of
+                # the caller's own hook are not the server's doing.
+                if error is client.hook_failure:
                     raise
                 raise explain(
                     error,

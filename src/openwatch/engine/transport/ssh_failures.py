@@ -36,7 +36,7 @@ _ADVICE_ALGORITHMS: Final = (
 
 
 def explain(
-    error: BaseException, *, client: LoginClient, where: str, greeting: bytes, seconds: float
+    error: Exception, *, client: LoginClient, where: str, greeting: bytes, seconds: float
 ) -> OpenWatchError:
     """Return the registered error for what ended a connection while it was made.
 
@@ -63,7 +63,7 @@ def explain(
         case asyncssh.DisconnectError():
             return _failed(where, f"it ended with {errors.quoted(error.reason)}", _ADVICE_LOG)
         case _:
-            return _failed(where, errors.quoted(str(error)), _ADVICE_LOG)
+            return _failed(where, "it sent what is not SSH", _ADVICE_LOG)
 
 
 def explain_jump(error: asyncssh.ChannelOpenError, *, where: str, target: Target) -> OpenWatchError:
@@ -101,7 +101,7 @@ def _failed(where: str, detail: str, advice: str) -> OpenWatchError:
 
 
 def _no_greeting(
-    error: BaseException, *, where: str, greeting: bytes, seconds: float
+    error: Exception, *, where: str, greeting: bytes, seconds: float
 ) -> OpenWatchError:
     if greeting:
         said = errors.quoted(greeting.decode("utf-8", "replace"))

@@ -65,6 +65,7 @@ class LoginClient(asyncssh.SSHClient):
         self._asked = ""
         self._expired = False
         self.began_login = False
+        self.hook_failure: Exception | None = None
 
     @property
     def server_version(self) -> str | None:
@@ -92,7 +93,13 @@ class LoginClient(asyncssh.SSHClient):
         return True
 
     async def _checked(self, shown: HostKey) -> None:
-        await self._host_keys.check(self._address, self._port, shown)
+        try:
+            await self._host_keys.check(self._address, self._port, shown)
+        except OpenWatchError:
+            raise
+        except Exception as failure:
+            self.hook_failure = failure
+            raise
         self._trace.begin(Step.AUTHENTICATE)
 
     async def trusted(self) -> None:
