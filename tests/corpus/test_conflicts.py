@@ -14,7 +14,8 @@ from openwatch.engine.rules import Corpus
 from openwatch.engine.rules.expectations import Expectation, Variable, holds
 from openwatch.engine.rules.schema import Check, PlatformRange, Rule
 from openwatch.engine.rules.variables import resolve
-from openwatch.engine.subjects.settings import SettingSubject, SshdSubject, SysctlSubject
+from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
+from openwatch.engine.subjects.sshd import SshdSubject
 from tests.corpus.cases import corpus
 from tests.corpus.test_rules import concerned
 

@@ -28,7 +28,7 @@ def assess(
 def _assess_rule(rule: Rule, context: Context) -> Outcome:
     platform = context.snapshot.identity.platform
     if isinstance(platform, CouldNot):
-        return _error(rule, Reason.PLATFORM_UNKNOWN, f"The platform is unknown: {platform}")
+        return _platform_unknown(rule, platform)
     if not _fits(rule.platforms, platform):
         return _not_applicable(rule, f"The rule is not for {platform.name}.")
     if rule.when is not None:
@@ -36,7 +36,7 @@ def _assess_rule(rule: Rule, context: Context) -> Outcome:
         if gate.truth is False:
             return _not_applicable(rule, "The host does not have what the rule is about.", gate)
         if gate.truth is None:
-            return _unknown(rule, gate, "Whether the rule concerns this host is unknown")
+            return _unknown(rule, context, gate, "Whether the rule concerns this host is unknown")
     return _assess_variants(rule, platform, context)
 
 
@@ -47,7 +47,9 @@ def _assess_variants(rule: Rule, platform: Platform, context: Context) -> Outcom
         if variant.when is not None:
             gate = evaluate(variant.when, context)
             if gate.truth is None:
-                return _unknown(rule, gate, "Which form of the rule fits this host is unknown")
+                return _unknown(
+                    rule, context, gate, "Which form of the rule fits this host is unknown"
+                )
             if gate.truth is False:
                 continue
         return _judge(rule, variant, context)
@@ -61,7 +63,7 @@ def _judge(rule: Rule, variant: Implementation, context: Context) -> Outcome:
         return Outcome(rule.id, Verdict.NOT_CONFIGURED, rule.severity, message)
     result = evaluate(variant.check, context)
     if result.truth is None:
-        return _unknown(rule, result, "It could not be measured")
+        return _unknown(rule, context, result, "It could not be measured")
     verdict = Verdict.PASS if result.truth else Verdict.FAIL
     return Outcome(
         rule_id=rule.id,
@@ -69,7 +71,7 @@ def _judge(rule: Rule, variant: Implementation, context: Context) -> Outcome:
         severity=rule.severity,
         message=_told(result),
         observations=result.observations,
-        facts=_facts(variant, context),
+        facts=_facts(rule, context),
     )
 
 
@@ -122,25 +124,28 @@ def _counted(total: Observation, listed: list[Observation]) -> str:
     return f"{found}." if total.satisfied else f"{found}; expected: {total.expected}."
 
 
-def _facts(variant: Implementation, context: Context) -> tuple[str, ...]:
-    asked = {request.id for request in variant.check.requests()}
+def _facts(rule: Rule, context: Context) -> tuple[str, ...]:
+    """Return the ids of the facts in the snapshot that this rule may look at."""
+    asked = {request.id for request in rule.requests()}
     return tuple(sorted(asked & context.snapshot.facts.keys()))
 
 
-def _unknown(rule: Rule, result: Result, lead: str) -> Outcome:
+def _unknown(rule: Rule, context: Context, result: Result, lead: str) -> Outcome:
     could_not = result.could_not or CouldNot(Reason.INCOMPLETE)
-    return _error(rule, could_not.reason, f"{lead}: {could_not}", result)
-
-
-def _error(rule: Rule, reason: Reason, message: str, result: Result | None = None) -> Outcome:
     return Outcome(
         rule_id=rule.id,
         verdict=Verdict.ERROR,
         severity=rule.severity,
-        message=message,
-        reason=reason,
-        observations=result.observations if result else (),
+        message=f"{lead}: {could_not}",
+        reason=could_not.reason,
+        observations=result.observations,
+        facts=_facts(rule, context),
     )
+
+
+def _platform_unknown(rule: Rule, could_not: CouldNot) -> Outcome:
+    message = f"The platform is unknown: {could_not}"
+    return Outcome(rule.id, Verdict.ERROR, rule.severity, message, reason=Reason.PLATFORM_UNKNOWN)
 
 
 def _not_applicable(rule: Rule, message: str, result: Result | None = None) -> Outcome:

@@ -14,7 +14,8 @@ from openwatch.engine.rules.expectations import Expectation
 from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
 from openwatch.engine.subjects.base import Subject
 from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
-from openwatch.engine.subjects.settings import SettingSubject, SshdSubject, SysctlSubject
+from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
+from openwatch.engine.subjects.sshd import SshdSubject
 from openwatch.engine.subjects.system import (
     CapabilitySubject,
     KernelSubject,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import ClassVar, Final
@@ -11,7 +10,6 @@ from pydantic import Field
 
 from openwatch.engine.facts import CouldNot, Request
 from openwatch.engine.probes.files import FileContent
-from openwatch.engine.probes.sshd import Directives
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value, as_list
 from openwatch.engine.subjects.files import ContentPath, logical_lines, read_files
@@ -181,64 +179,3 @@ class SysctlSubject(Subject):
                 if key.replace("/", ".") == wanted:
                     found = " ".join(value.split()), Source(file.path, number, line)
         return found if found else (None, None)
-
-
-class SshdSubject(Subject):
-    """A directive of the SSH server as it is in force (``sshd -T``), with the line that sets it."""
-
-    LABEL: ClassVar[str] = "sshd"
-    FIELDS: ClassVar[Mapping[str, Kind]] = {"value": Kind.TEXT, "items": Kind.WORDS}
-
-    key: str = Field(pattern=r"^[a-z0-9]+$", description="The directive in lower case.")
-
-    def requests(self) -> tuple[Request, ...]:
-        return (
-            Request("sshd"),
-            Request("content", "/etc/ssh/sshd_config"),
-            Request("content", "/etc/ssh/sshd_config.d/*.conf"),
-        )
-
-    def select(self, snapshot: Snapshot) -> Selection:
-        directives: Directives | CouldNot = snapshot.read(Request("sshd"))
-        if isinstance(directives, CouldNot):
-            return Selection((Record(self.key, {"value": directives, "items": directives}),))
-        values = directives.get(self.key)
-        if values is None:
-            return Selection((Record(self.key, {"value": None, "items": None}, raw="not set"),))
-        text = " ".join(values)
-        items = frozenset(item for item in re.split(r"[,\s]+", text) if item)
-        source = self._source(snapshot)
-        sources = {"value": source, "items": source} if source else {}
-        record = Record(
-            self.key, {"value": text.lower(), "items": items}, sources, f"{self.key} {text}"
-        )
-        return Selection((record,))
-
-    def _source(self, snapshot: Snapshot) -> Source | None:
-        """sshd_config(5): the first value wins; files are included where the Include stands."""
-        main, problem = read_files(snapshot, ("/etc/ssh/sshd_config",))
-        extra, extra_problem = read_files(snapshot, ("/etc/ssh/sshd_config.d/*.conf",))
-        if problem or extra_problem:
-            return None
-        for file in main:
-            for number, line in logical_lines(file):
-                words = re.split(r"[\s=]+", line, maxsplit=1)
-                keyword = words[0].lower()
-                if keyword == "match":
-                    return None
-                if keyword == "include" and "sshd_config.d" in line:
-                    if found := self._first(extra):
-                        return found
-                elif keyword == self.key:
-                    return Source(file.path, number, line)
-        return None
-
-    def _first(self, files: tuple[FileContent, ...]) -> Source | None:
-        for file in files:
-            for number, line in logical_lines(file):
-                keyword = re.split(r"[\s=]+", line, maxsplit=1)[0].lower()
-                if keyword == "match":
-                    break
-                if keyword == self.key:
-                    return Source(file.path, number, line)
-        return None

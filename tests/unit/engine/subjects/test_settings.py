@@ -10,7 +10,7 @@ import pytest
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.snapshot import Snapshot, make_snapshot
 from openwatch.engine.subjects.files import LineSubject
-from openwatch.engine.subjects.settings import SettingSubject, SshdSubject, SysctlSubject
+from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
 
 
 def content(subject: str, files: dict[str, str] | None = None) -> Fact:
@@ -164,34 +164,6 @@ def test_sysctl_configuration(files: dict[str, dict[str, str]], expected: str | 
     assert record.values == {"running": "176", "configured": expected}
     if expected is not None:
         assert record.sources["configured"].line >= 1
-
-
-def sshd(effective: str, main: str, extra: dict[str, str] | None = None) -> Any:
-    subject = SshdSubject.model_validate({"key": "permitrootlogin"})
-    files = {f"/etc/ssh/sshd_config.d/{n}": t for n, t in (extra or {}).items()}
-    (record,) = subject.select(
-        snapshot(
-            Fact(Request("sshd"), "sshd -T", f"permitrootlogin {effective}\nport 22\n".encode()),
-            content("/etc/ssh/sshd_config", {"/etc/ssh/sshd_config": main}),
-            content("/etc/ssh/sshd_config.d/*.conf", files),
-        )
-    ).records
-    return record
-
-
-@pytest.mark.ac("engine-14")
-def test_sshd_values_are_the_effective_ones_and_the_source_is_the_first_line() -> None:
-    include = "Include /etc/ssh/sshd_config.d/*.conf\nPermitRootLogin no\n"
-    record = sshd("yes", include, {"10-a.conf": "PermitRootLogin yes\n"})
-    assert record.values["value"] == "yes"
-    assert record.sources["value"].path == "/etc/ssh/sshd_config.d/10-a.conf"
-    record = sshd("no", include)
-    assert (record.sources["value"].path, record.sources["value"].line) == (
-        "/etc/ssh/sshd_config",
-        2,
-    )
-    in_match = "Match User anna\nPermitRootLogin yes\n"
-    assert "value" not in sshd("no", in_match).sources
 
 
 def test_lines_match_whole_and_never_in_comments() -> None:
