@@ -211,7 +211,7 @@ async def _lock(tx: AsyncConnection, credential_id: UUID) -> RowMapping:
 
 async def _check_name(tx: AsyncConnection, credential_id: UUID, name: str) -> None:
     if await store.name_taken(tx, name, by_other_than=credential_id):
-        raise OpenWatchError(errors.CREDENTIAL_EXISTS, name=name)
+        raise OpenWatchError(errors.CREDENTIAL_EXISTS, name=name, field="name")
 
 
 async def _write(statement: Any, name: str) -> None:
@@ -220,7 +220,7 @@ async def _write(statement: Any, name: str) -> None:
     except IntegrityError as error:
         constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
         if constraint == "uq_credentials_name":
-            raise OpenWatchError(errors.CREDENTIAL_EXISTS, name=name) from None
+            raise OpenWatchError(errors.CREDENTIAL_EXISTS, name=name, field="name") from None
         raise
 
 

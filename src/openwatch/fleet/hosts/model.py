@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import (
-    ARRAY,
     CheckConstraint,
     Column,
     Computed,
@@ -26,6 +25,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from openwatch.db.base import metadata
 

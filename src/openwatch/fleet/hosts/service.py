@@ -218,7 +218,7 @@ def _ended(scan: EndedScan) -> dict[str, Any]:
 
 async def _check_name(tx: AsyncConnection, host_id: UUID, name: str) -> None:
     if await store.name_taken(tx, name, by_other_than=host_id):
-        raise OpenWatchError(errors.HOST_EXISTS, name=name)
+        raise OpenWatchError(errors.HOST_EXISTS, name=name, field="name")
 
 
 async def _check_way(
@@ -228,13 +228,13 @@ async def _check_way(
         return
     hops = await store.way(tx, jump_host_id, most=MAX_JUMP_HOSTS + 1)
     if not hops:
-        raise OpenWatchError(errors.JUMP_HOST_UNKNOWN, host_id=jump_host_id)
+        raise OpenWatchError(errors.JUMP_HOST_UNKNOWN, host_id=jump_host_id, field="jump_host_id")
     ids = [hop.id for hop in hops]
     if host_id in ids:
         names = [name, *(hop.name for hop in hops[: ids.index(host_id) + 1])]
-        raise OpenWatchError(errors.JUMP_HOST_LOOP, way=" → ".join(names))
+        raise OpenWatchError(errors.JUMP_HOST_LOOP, way=" → ".join(names), field="jump_host_id")
     if len(hops) > MAX_JUMP_HOSTS:
-        raise OpenWatchError(errors.JUMP_CHAIN_TOO_LONG, limit=MAX_JUMP_HOSTS)
+        raise OpenWatchError(errors.JUMP_CHAIN_TOO_LONG, limit=MAX_JUMP_HOSTS, field="jump_host_id")
 
 
 async def _write(statement: Any, values: Mapping[str, Any]) -> None:
@@ -244,10 +244,10 @@ async def _write(statement: Any, values: Mapping[str, Any]) -> None:
     except IntegrityError as error:
         constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
         if constraint == "uq_hosts_name_live":
-            raise OpenWatchError(errors.HOST_EXISTS, name=values["name"]) from None
+            raise OpenWatchError(errors.HOST_EXISTS, name=values["name"], field="name") from None
         if constraint in _REFERENCES:
             kind, parameter, column = _REFERENCES[constraint]
-            raise OpenWatchError(kind, **{parameter: values[column]}) from None
+            raise OpenWatchError(kind, **{parameter: values[column]}, field=column) from None
         raise
 
 
