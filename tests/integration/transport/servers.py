@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -91,7 +91,7 @@ class Server(asyncssh.SSHServer):
         self._left = list(self.challenges)
         return self._next()
 
-    def validate_kbdint_response(self, username: str, responses: list[str]):
+    def validate_kbdint_response(self, username: str, responses: Sequence[str]):
         self.told.answers.append(list(responses))
         return self._next() if self._left else self.right
 
@@ -137,7 +137,7 @@ async def _pump(read: Callable[[int], Awaitable[bytes]], write: Callable[[bytes]
 
 
 @asynccontextmanager
-async def ssh(*, options: dict[str, object] | None = None, **how: object) -> AsyncIterator[Ssh]:
+async def ssh(*, options: Mapping[str, object] | None = None, **how: object) -> AsyncIterator[Ssh]:
     """An SSH server on this machine with the habits ``how`` (fields of :class:`Server`)."""
     told = Told()
     key = asyncssh.generate_private_key("ssh-ed25519")

@@ -25,6 +25,7 @@ from openwatch.engine.transport import (
     connect_ssh,
     host_key,
     read_identity,
+    test_connection,
 )
 from openwatch.kit.errors import OpenWatchError
 
@@ -306,6 +307,39 @@ async def test_an_rsa_key_logs_in(lab: LabSession) -> None:
         assert (await run(transport, WHO)).out == b"scan\n"
 
 
+@pytest.mark.ac("transports-25")
+@pytest.mark.parametrize(
+    ("username", "with_password", "expected"),
+    [
+        ("root", False, PrivilegeMode.ROOT),
+        ("scan", False, PrivilegeMode.SUDO),
+        ("scanpw", True, PrivilegeMode.SUDO_PASSWORD),
+        ("scanpw", False, "privilege.password_required"),
+        ("reqtty", False, "privilege.requires_tty"),
+    ],
+)
+async def test_the_last_step_of_a_test_is_the_way_to_root(
+    lab: LabSession, username: str, with_password: bool, expected: PrivilegeMode | str
+) -> None:
+    host = lab.hosts["trixie"]
+    to = target(
+        lab,
+        host,
+        username,
+        private_key=key_of(lab),
+        sudo_password=lab.password if with_password else None,
+    )
+    report = await test_connection(to, host_keys=KnownHostsFile(lab.known_hosts))
+    assert [result.status for result in report.steps[:4]] == ["ok"] * 4
+    last = report.steps[4]
+    assert last.message
+    if isinstance(expected, PrivilegeMode):
+        assert (report.ok, last.status, report.privilege) == (True, "ok", expected)
+    else:
+        assert (report.ok, last.status, last.code) == (False, "failed", expected)
+        assert report.privilege is PrivilegeMode.NONE
+
+
 # -- jump hosts ------------------------------------------------------------------------------------
 
 
@@ -464,14 +498,13 @@ async def test_a_killed_session_is_a_lost_host(lab: LabSession) -> None:
 
 async def left_running(host: LabHost, name: str) -> str:
     """The processes with ``name`` in their arguments, after they had a moment to end."""
+    listing = f"pgrep -af '{name}' | grep -v pgrep"
     for _ in range(40):
-        found = await asyncio.to_thread(
-            host.exec, f"pgrep -af '{name}' | grep -v pgrep", check=False
-        )
+        found = await asyncio.to_thread(host.exec, listing, check=False)
         if not found.stdout.strip():
             return ""
         await asyncio.sleep(0.1)
-    return found.stdout
+    return (await asyncio.to_thread(host.exec, listing, check=False)).stdout
 
 
 @pytest.mark.ac("transports-17")

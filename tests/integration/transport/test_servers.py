@@ -186,11 +186,11 @@ class SlowToRefuse:
 
 
 @pytest.mark.ac("transports-06")
-@pytest.mark.parametrize("how", [{}, {"challenges": (("", [("Password: ", False)]),)}])
+@pytest.mark.parametrize("challenges", [(), (("", [("Password: ", False)]),)])
 async def test_nothing_secret_is_sent_before_the_host_key_is_trusted(
-    how: dict[str, object],
+    challenges: tuple[object, ...],
 ) -> None:
-    async with ssh(takes_password=not how, **how) as server:
+    async with ssh(takes_password=not challenges, challenges=challenges) as server:
         keys = SlowToRefuse()
         with pytest.raises(OpenWatchError) as caught:
             await connect_ssh(server.target(), host_keys=keys)

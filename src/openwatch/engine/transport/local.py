@@ -78,6 +78,7 @@ class _Process(asyncio.SubprocessProtocol):
         self._sink = sink
         self._running = running
         self._transport: asyncio.SubprocessTransport | None = None
+        self._cut_off = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.SubprocessTransport, transport)
@@ -93,7 +94,7 @@ class _Process(asyncio.SubprocessProtocol):
         status = self._transport.get_returncode() if self._transport else None
         if status is not None and status < 0:
             status = SIGNALLED - status
-        self._sink.ended(status)
+        self._sink.ended(None if self._cut_off else status)
 
     def write(self, data: bytes) -> None:
         self._stdin().write(data)
@@ -103,6 +104,7 @@ class _Process(asyncio.SubprocessProtocol):
 
     def hang_up(self) -> None:
         assert self._transport is not None
+        self._cut_off = True
         # The group may be gone, or belong to root after sudo: then closing its pipes ends it.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._transport.get_pid(), signal.SIGTERM)

@@ -42,11 +42,11 @@ class Launch(StrEnum):
 def command(launch: Launch, nonce: str) -> str:
     """Return the command for the account's login shell.
 
-    It is one ``sh -c '...'`` without quotes, newlines or exclamation marks inside, which sh, csh
-    and fish read alike. On both streams it prints a line with ``nonce`` first, so that what
+    It is one ``exec sh -c '...'`` without quotes, newlines or exclamation marks inside, which sh,
+    csh and fish read alike. On both streams it prints a line with ``nonce`` first, so that what
     start-up files print before is told apart.
     """
-    return f"sh -c '{_script(launch, nonce)}'"
+    return f"exec sh -c '{_script(launch, nonce)}'"
 
 
 def _script(launch: Launch, nonce: str) -> str:

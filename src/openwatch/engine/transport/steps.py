@@ -59,13 +59,11 @@ async def test_connection(
     return ConnectionReport(
         ok=failure is None,
         steps=tuple(
-            _result(
-                step,
-                failure=failure if step is failed else None,
-                reached=failed is None or _ORDER.index(step) < _ORDER.index(failed),
-                says=_says(step, target, trace, privilege),
-                seconds=seconds.get(step, 0.0),
-            )
+            _failed(step, failure, seconds)
+            if failure and step is failed
+            else _passed(step, target, trace, privilege, seconds)
+            if step in trace.began and (failed is None or _ORDER.index(step) < _ORDER.index(failed))
+            else _skipped(step, trace)
             for step in _ORDER
         ),
         host_key=trace.host_key,
@@ -100,33 +98,39 @@ def _durations(trace: Trace, *, began: float, ended: float) -> dict[Step, float]
     return {step: end - at for (at, step), end in zip(begun, ends, strict=True)}
 
 
-def _result(
-    step: Step, *, failure: OpenWatchError | None, reached: bool, says: str | None, seconds: float
+def _failed(step: Step, failure: OpenWatchError, seconds: dict[Step, float]) -> StepResult:
+    took = _milliseconds(seconds, step)
+    return StepResult(step, "failed", failure.message, failure.fix, failure.code, took)
+
+
+def _skipped(step: Step, trace: Trace) -> StepResult:
+    if step is Step.RESOLVE and trace.began:
+        return StepResult(step, "skipped", "The jump host looks the name up.")
+    return StepResult(step, "skipped", "Not tried, because another step failed.")
+
+
+def _passed(
+    step: Step,
+    target: Target,
+    trace: Trace,
+    privilege: PrivilegeMode | None,
+    seconds: dict[Step, float],
 ) -> StepResult:
-    duration_ms = round(seconds * 1000)
-    if failure is not None:
-        return StepResult(step, "failed", failure.message, failure.fix, failure.code, duration_ms)
-    if not reached or says is None:
-        return StepResult(step, "skipped", _SKIPPED if not reached else _BY_JUMP_HOST)
-    return StepResult(step, "ok", says, duration_ms=duration_ms)
-
-
-_SKIPPED: Final = "Not tried, because a step before it failed."
-_BY_JUMP_HOST: Final = "The jump host looks the name up."
-
-
-def _says(step: Step, target: Target, trace: Trace, privilege: PrivilegeMode | None) -> str | None:
-    """Return the sentence for a step that went well; None for one that was not ours to do."""
     match step:
         case Step.RESOLVE:
-            found = ", ".join(trace.addresses)
-            return f"{target.address} is {found}." if found else None
+            says = f"{target.address} is {', '.join(trace.addresses)}."
         case Step.CONNECT:
-            return f"{target.place} answers as an SSH server."
+            says = f"{target.place} answers as an SSH server."
         case Step.HOST_KEY:
             key = trace.host_key
-            return f"The host key is trusted: {key.algorithm} {key.fingerprint}." if key else None
+            shown = f": {key.algorithm} {key.fingerprint}" if key else ""
+            says = f"The host key is trusted{shown}."
         case Step.AUTHENTICATE:
-            return f"{target.login.username} is logged in."
+            says = f"{target.login.username} is logged in."
         case Step.PRIVILEGE:
-            return _PRIVILEGE_SAYS.get(privilege, "") if privilege else None
+            says = _PRIVILEGE_SAYS.get(privilege, "") if privilege else ""
+    return StepResult(step, "ok", says, duration_ms=_milliseconds(seconds, step))
+
+
+def _milliseconds(seconds: dict[Step, float], step: Step) -> int:
+    return round(seconds.get(step, 0.0) * 1000)

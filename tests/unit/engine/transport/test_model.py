@@ -7,18 +7,17 @@ import pytest
 from openwatch.engine.transport import Login, Target
 from openwatch.engine.transport.errors import quoted
 
-SECRETS = {
-    "private_key": "canary-key",
-    "passphrase": "canary-passphrase",
-    "password": "canary-password",
-    "sudo_password": "canary-sudo",
-    "certificate": "canary-certificate",
-}
-
 
 @pytest.mark.ac("transports-20")
 def test_no_secret_shows_in_a_repr() -> None:
-    login = Login("scan", **SECRETS)
+    login = Login(
+        "scan",
+        private_key="canary-key",
+        passphrase="canary-passphrase",
+        password="canary-password",
+        sudo_password="canary-sudo",
+        certificate="canary-certificate",
+    )
     target = Target("db1", login=login, jump=(Target("bastion", login=login),))
     for shown in (repr(login), str(login), repr(target), f"{target}"):
         assert "canary" not in shown
