@@ -261,7 +261,7 @@ class Lab:
             save(self.place, state)
             hosts.unmount(hosts.directory(self.place, record))
             # What the kernel keeps per network namespace (net.*, nftables) starts anew as well.
-            network.disconnect(self.place, record.name)
+            network.disconnect(self.place, record.name, record.number)
             record.process = hosts.start(self.place, record, lower=lower)
             save(self.place, state)
             hosts.wait_until_up(self.place, record)

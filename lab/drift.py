@@ -22,7 +22,8 @@ APPLY_ALL: Final = "sysctl --system >/dev/null 2>&1 || true"
 class Misconfiguration:
     """One setting that is wrong: the shell that plants it and the shell that takes it away.
 
-    ``setting`` says what a report should show: the thing and its bad value.
+    ``setting`` says what a report should show: the thing and its bad value. ``breaks`` names the
+    rules that a hardened host then fails, and no others.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Misconfiguration:
     setting: str
     plant: str
     mend: str
+    breaks: tuple[str, ...] = ()
     needs_systemd: bool = False
     needs_dpkg: bool = False
     in_sshd: bool = False
@@ -42,20 +44,21 @@ class Misconfiguration:
         )
 
 
-def _sshd(name: str, option: str, value: str, says: str) -> Misconfiguration:
+def _sshd(name: str, option: str, value: str, says: str, *breaks: str) -> Misconfiguration:
     # sshd_config(5): the first value wins, so the file has to be read before all others.
     path = f"/etc/ssh/sshd_config.d/00-drift-{name}.conf"
     return Misconfiguration(
         name=name,
         says=says,
         setting=f"{option} {value}",
-        plant=f"echo '{option} {value}' >{path}",
+        plant=f"echo '{option} {value}' >{path}; chmod 0600 {path}",
         mend=f"rm -f {path}",
+        breaks=breaks,
         in_sshd=True,
     )
 
 
-def _sysctl(name: str, key: str, bad: int, good: int, says: str) -> Misconfiguration:
+def _sysctl(name: str, key: str, bad: int, good: int, says: str, *breaks: str) -> Misconfiguration:
     path = f"/etc/sysctl.d/zz-drift-{name}.conf"
     return Misconfiguration(
         name=name,
@@ -65,10 +68,11 @@ def _sysctl(name: str, key: str, bad: int, good: int, says: str) -> Misconfigura
         # parameters to their default state"), so all files are applied again.
         plant=f"echo '{key} = {bad}' >{path}; {APPLY_ALL}",
         mend=f"rm -f {path}; sysctl -qw {key}={good}; {APPLY_ALL}",
+        breaks=breaks,
     )
 
 
-def _mode(name: str, path: str, bad: str, says: str) -> Misconfiguration:
+def _mode(name: str, path: str, bad: str, says: str, *breaks: str) -> Misconfiguration:
     keep = f"/var/lib/lab-drift-{name}"
     return Misconfiguration(
         name=name,
@@ -76,21 +80,23 @@ def _mode(name: str, path: str, bad: str, says: str) -> Misconfiguration:
         setting=f"{path} mode {bad}",
         plant=f"[ -e {keep} ] || stat -c %a {path} >{keep}; chmod {bad} {path}",
         mend=f'[ ! -e {keep} ] || {{ chmod "$(cat {keep})" {path}; rm {keep}; }}',
+        breaks=breaks,
     )
 
 
-def _service(name: str, unit: str, says: str) -> Misconfiguration:
+def _service(name: str, unit: str, says: str, *breaks: str) -> Misconfiguration:
     return Misconfiguration(
         name=name,
         says=says,
         setting=f"{unit} disabled and stopped",
         plant=f"systemctl -q disable --now {unit}",
         mend=f"systemctl -q enable --now {unit}",
+        breaks=breaks,
         needs_systemd=True,
     )
 
 
-def _package(package: str, says: str) -> Misconfiguration:
+def _package(package: str, says: str, *breaks: str) -> Misconfiguration:
     build = f"""
 d=$(mktemp -d); mkdir -m 755 $d/p $d/p/DEBIAN
 printf 'Package: {package}\\nVersion: 99.0-1\\nArchitecture: all\\n' >$d/p/DEBIAN/control
@@ -103,6 +109,7 @@ dpkg-deb --build -Znone $d/p $d/p.deb >/dev/null; dpkg -i $d/p.deb >/dev/null; r
         setting=f"package {package} installed",
         plant=build,
         mend=f"dpkg --purge {package} >/dev/null",
+        breaks=breaks,
         needs_dpkg=True,
     )
 
@@ -110,15 +117,42 @@ dpkg-deb --build -Znone $d/p $d/p.deb >/dev/null; dpkg -i $d/p.deb >/dev/null; r
 MISCONFIGURATIONS: Final = {
     fault.name: fault
     for fault in (
-        _sshd("root-login", "PermitRootLogin", "yes", "root may log in over SSH by password"),
-        _sshd("empty-login", "PermitEmptyPasswords", "yes", "SSH accepts empty passwords"),
-        _mode("shadow-mode", "/etc/shadow", "0644", "everybody may read the password hashes"),
-        _mode("passwd-mode", "/etc/passwd", "0666", "everybody may write the account list"),
-        _mode("cron-d-mode", "/etc/cron.d", "0777", "everybody may add jobs that root runs"),
-        _sysctl("dmesg", "kernel.dmesg_restrict", 0, 1, "users read the kernel log"),
-        _sysctl("aslr", "kernel.randomize_va_space", 0, 2, "addresses are not randomised"),
-        _sysctl("redirects", "net.ipv4.conf.all.accept_redirects", 1, 0, "ICMP redirects rule"),
-        _sysctl("forwarding", "net.ipv4.ip_forward", 1, 0, "the host routes packets"),
+        _sshd(
+            *("root-login", "PermitRootLogin", "yes", "root may log in over SSH by password"),
+            "ssh-root-login-disabled",
+        ),
+        _sshd(
+            *("empty-login", "PermitEmptyPasswords", "yes", "SSH accepts empty passwords"),
+            "ssh-empty-passwords-refused",
+        ),
+        _mode(
+            *("shadow-mode", "/etc/shadow", "0644", "everybody may read the password hashes"),
+            "shadow-file-permissions",
+        ),
+        _mode(
+            *("passwd-mode", "/etc/passwd", "0666", "everybody may write the account list"),
+            *("no-world-writable-files", "passwd-file-permissions"),
+        ),
+        _mode(
+            *("cron-d-mode", "/etc/cron.d", "0777", "everybody may add jobs that root runs"),
+            *("cron-directories-permissions", "world-writable-directories-sticky"),
+        ),
+        _sysctl(
+            *("dmesg", "kernel.dmesg_restrict", 0, 1, "users read the kernel log"),
+            "kernel-log-restricted",
+        ),
+        _sysctl(
+            *("aslr", "kernel.randomize_va_space", 0, 2, "addresses are not randomised"),
+            "aslr-enabled",
+        ),
+        _sysctl(
+            *("redirects", "net.ipv4.conf.all.accept_redirects", 1, 0, "ICMP redirects rule"),
+            "ipv4-redirects-refused",
+        ),
+        _sysctl(
+            *("forwarding", "net.ipv4.ip_forward", 1, 0, "the host routes packets"),
+            "ipv4-forwarding-disabled",
+        ),
         Misconfiguration(
             name="password-age",
             says="passwords never expire",
@@ -127,13 +161,18 @@ MISCONFIGURATIONS: Final = {
             "sed -i 's/^[[:blank:]]*PASS_MAX_DAYS.*/PASS_MAX_DAYS\\t99999/' /etc/login.defs; "
             "grep -qx 'PASS_MAX_DAYS.99999' /etc/login.defs",
             mend="[ ! -e /var/lib/lab-drift-age ] || mv /var/lib/lab-drift-age /etc/login.defs",
+            breaks=("password-max-days-default",),
         ),
         Misconfiguration(
             name="second-root",
             says="an account besides root has uid 0",
             setting="account toor has uid 0",
-            plant="id toor >/dev/null 2>&1 || useradd -o -u 0 -g 0 -M -s /bin/sh toor",
+            plant="id toor >/dev/null 2>&1 || useradd -o -u 0 -g users -M -s /bin/sh toor",
             mend="sed -i /^toor:/d /etc/passwd /etc/shadow",
+            breaks=(
+                "single-root-account",
+                "unique-user-ids",
+            ),
         ),
         Misconfiguration(
             name="empty-password",
@@ -141,6 +180,7 @@ MISCONFIGURATIONS: Final = {
             setting="account guest has an empty password",
             plant="id guest >/dev/null 2>&1 || useradd -M -s /bin/sh guest; passwd -qd guest",
             mend="userdel guest",
+            breaks=("no-empty-passwords",),
         ),
         Misconfiguration(
             name="world-writable",
@@ -148,6 +188,7 @@ MISCONFIGURATIONS: Final = {
             setting="/usr/local/bin/deploy mode 0777",
             plant="echo '#!/bin/sh' >/usr/local/bin/deploy; chmod 0777 /usr/local/bin/deploy",
             mend="rm -f /usr/local/bin/deploy",
+            breaks=("no-world-writable-files",),
         ),
         Misconfiguration(
             name="no-sticky",
@@ -155,6 +196,7 @@ MISCONFIGURATIONS: Final = {
             setting="/srv/exchange mode 0777",
             plant="mkdir -p /srv/exchange; chmod 0777 /srv/exchange",
             mend="rmdir /srv/exchange",
+            breaks=("world-writable-directories-sticky",),
         ),
         Misconfiguration(
             name="unowned",
@@ -162,6 +204,10 @@ MISCONFIGURATIONS: Final = {
             setting="/srv/orphan owned by 4242:4242",
             plant="touch /srv/orphan; chown 4242:4242 /srv/orphan",
             mend="rm -f /srv/orphan",
+            breaks=(
+                "no-files-without-group",
+                "no-files-without-owner",
+            ),
         ),
         _package("telnet", "a client that sends passwords in clear is installed"),
         _package("nis", "the Network Information Service is installed"),

@@ -1,4 +1,7 @@
-"""Settings that good practice asks for, so that a lab host passes the rules that look at them."""
+"""Settings that good practice asks for, so that a lab host passes the rules that look at them.
+
+What a lab host cannot have (a partition, an audit system, a kernel module) is not here.
+"""
 
 from __future__ import annotations
 
@@ -21,28 +24,36 @@ class Hardening:
 
 SSHD: Final = """
 cat >/etc/ssh/sshd_config.d/01-harden.conf <<'CONF'
-PermitRootLogin prohibit-password
+PermitRootLogin no
 PermitEmptyPasswords no
 X11Forwarding no
+DisableForwarding yes
 MaxAuthTries 4
+MaxSessions 10
 ClientAliveInterval 15
 ClientAliveCountMax 3
 LoginGraceTime 60
+LogLevel VERBOSE
 MaxStartups 10:30:60
 Banner /etc/issue.net
+MACs hmac-sha2-512-etm@openssh.com,hmac-sha2-256-etm@openssh.com,hmac-sha2-512,hmac-sha2-256
 CONF
-chmod 0600 /etc/ssh/sshd_config /etc/ssh/sshd_config.d/01-harden.conf
+chmod 0600 /etc/ssh/sshd_config /etc/ssh/sshd_config.d/*.conf
 """
-SYSCTL: Final = """
+KERNEL: Final = """
 cat >/etc/sysctl.d/60-harden.conf <<'CONF'
 kernel.dmesg_restrict = 1
 kernel.kptr_restrict = 1
+kernel.kexec_load_disabled = 1
+kernel.perf_event_paranoid = 3
 kernel.randomize_va_space = 2
+kernel.unprivileged_bpf_disabled = 1
 kernel.yama.ptrace_scope = 1
 kernel.sysrq = 0
 fs.suid_dumpable = 0
 fs.protected_hardlinks = 1
 fs.protected_symlinks = 1
+net.core.bpf_jit_harden = 2
 net.ipv4.ip_forward = 0
 net.ipv4.conf.all.accept_redirects = 0
 net.ipv4.conf.default.accept_redirects = 0
@@ -66,8 +77,16 @@ net.ipv6.conf.default.accept_ra = 0
 net.ipv6.conf.all.accept_source_route = 0
 net.ipv6.conf.default.accept_source_route = 0
 net.ipv6.conf.all.forwarding = 0
+net.ipv6.conf.default.forwarding = 0
 CONF
 sysctl -qe -p /etc/sysctl.d/60-harden.conf
+"""
+MODULES: Final = """
+for module in atm can cramfs dccp firewire-core freevxfs hfs hfsplus jffs2 rds sctp squashfs tipc \\
+  udf usb-storage bluetooth
+do
+  printf 'install %s /bin/false\\nblacklist %s\\n' "$module" "$module"
+done >/etc/modprobe.d/60-harden.conf
 """
 ACCOUNTS: Final = """
 set_default() {
@@ -80,25 +99,61 @@ set_default PASS_MIN_DAYS 1
 set_default PASS_WARN_AGE 7
 set_default UMASK 027
 set_default ENCRYPT_METHOD YESCRYPT
+useradd -D -f 30
+awk -F: '$2 ~ /^[$]/ {print $1}' /etc/shadow | while read -r name; do
+  chage -M 365 -m 1 -W 7 -I 30 "$name"
+done
 """
 FILES: Final = """
 for path in /etc/crontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /etc/cron.weekly \\
-  /etc/cron.monthly
+  /etc/cron.monthly /etc/cron.yearly
 do
   [ ! -e "$path" ] || chmod go-rwx "$path"
 done
+for path in /etc/cron.allow /etc/at.allow; do
+  : >>"$path"; chmod 0640 "$path"; chown root:root "$path"; rm -f "${path%allow}deny"
+done
+chmod 0750 /home/*
+grep -q TMOUT /etc/profile || echo 'TMOUT=900; readonly TMOUT; export TMOUT' >>/etc/profile
 echo 'Authorised use only. All activity may be monitored and reported.' |
   tee /etc/issue /etc/issue.net /etc/motd >/dev/null
 chmod 0644 /etc/issue /etc/issue.net /etc/motd
-printf 'Defaults use_pty\\nDefaults logfile="/var/log/sudo.log"\\n' >/etc/sudoers.d/harden
-chmod 0440 /etc/sudoers.d/harden
+"""
+SUDO: Final = """
+[ ! -d /etc/sudoers.d ] || {
+  printf 'Defaults use_pty\\nDefaults logfile="/var/log/sudo.log"\\n' >/etc/sudoers.d/harden
+  chmod 0440 /etc/sudoers.d/harden
+}
+"""
+MOUNTS: Final = """
+for point in /tmp /var/tmp /dev/shm; do
+  grep -qE "^tmpfs $point " /etc/fstab 2>/dev/null ||
+    echo "tmpfs $point tmpfs nosuid,nodev,noexec,mode=1777 0 0" >>/etc/fstab
+  mountpoint -q "$point" || mount "$point"
+  mount -o remount,nosuid,nodev,noexec "$point"
+done
+# A bind mount stands in for a partition of its own.
+for point in /home /var/log/audit; do
+  mkdir -p "$point"
+  grep -qE "^$point $point " /etc/fstab ||
+    echo "$point $point none bind,nosuid,nodev 0 0" >>/etc/fstab
+  mountpoint -q "$point" || mount "$point"
+  mount -o remount,bind,nosuid,nodev,noexec "$point"
+done
+"""
+FIREWALL: Final = """
+systemctl -q enable --now nftables.service
 """
 
 HARDENINGS: Final = (
     Hardening("sshd", SSHD),
-    Hardening("sysctl", SYSCTL),
+    Hardening("kernel", KERNEL),
+    Hardening("modules", MODULES),
     Hardening("accounts", ACCOUNTS),
     Hardening("files", FILES),
+    Hardening("sudo", SUDO),
+    Hardening("mounts", MOUNTS, needs_systemd=True),
+    Hardening("firewall", FIREWALL, needs_systemd=True),
 )
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from lab import network
 from lab.accounts import ACCOUNTS
 from lab.errors import HostFailedError, LabError
-from lab.image import IMAGES
+from lab.image import IMAGES, ROOTFS
 from lab.image_build import mount_overlay
 from lab.machine import NSPAWN, Process, cpu_group, mounts_below, run
 from lab.place import Place
@@ -186,7 +186,7 @@ def unmount(path: Path) -> None:
 
 def delete(place: Place, host: HostRecord) -> None:
     """Remove what a stopped host has on the machine."""
-    network.disconnect(place, host.name)
+    network.disconnect(place, host.name, host.number)
     unmount(directory(place, host))
     shutil.rmtree(directory(place, host), ignore_errors=True)
 
@@ -211,6 +211,11 @@ def _personalise(place: Place, host: HostRecord) -> None:
         f"127.0.0.1 localhost\n127.0.1.1 {host.name}\n{host.address} {host.name}\n"
     )
     (top / "etc/machine-id").write_text(f"{uuid.uuid4().hex}\n")
+    # The running kernel is the machine's, whose modules a host does not have. An index of those
+    # that distributions ship lets rules about modules be measured; none can be loaded.
+    modules = top / "usr/lib/modules" / os.uname().release
+    modules.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(ROOTFS / "modules.dep", modules / "modules.dep")
     new_host_keys(place, host)
     authorized = "".join(sorted(path.read_text() for path in place.keys.glob("id_*.pub")))
     for home in ("root", *(f"home/{account.name}" for account in ACCOUNTS)):
@@ -230,7 +235,8 @@ def _spawn(place: Place, host: HostRecord) -> Process:
             *(NSPAWN, "--quiet", "--boot", f"--directory={top}", f"--machine={host.name}"),
             f"--network-namespace-path={network.NAMESPACES / namespace}",
             *("--register=no", "--keep-unit", "--link-journal=no", "--resolv-conf=off"),
-            *("--timezone=off", "--console=pipe"),
+            # The network namespace is the host's own: its root may manage it, as on any host.
+            *("--timezone=off", "--console=pipe", "--capability=CAP_NET_ADMIN"),
         ]
     else:
         argv = [

@@ -75,8 +75,6 @@ def connect(
     outside: list[str] = []
     inside = ["link set lo up"]
     for link, bridge_name, interface, ip, first in cables:
-        # A namespace lives on, with its end of the cable, while a cut connection of its own does.
-        _delete_link(link)
         ethernet = _link_address(place, number, first=first)
         far_end = f"{interface} netns {namespace} address {ethernet}"
         outside.append(f"link add {link} type veth peer name {far_end}")
@@ -87,8 +85,11 @@ def connect(
     _batch(inside, namespace)
 
 
-def disconnect(place: Place, host: str) -> None:
-    """Take a host's network away; its cables go with the namespace."""
+def disconnect(place: Place, host: str, number: int) -> None:
+    """Take a host's network away."""
+    # A namespace lives on, with its end of the cable, while a cut connection of its own does.
+    _delete_link(place.link(number))
+    _delete_link(place.link(number, private=True))
     namespace = place.namespace(host)
     if (NAMESPACES / namespace).exists():
         run("ip", "netns", "del", namespace, check=False)

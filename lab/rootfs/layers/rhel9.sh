@@ -63,8 +63,8 @@ ln -sf rocky-release /etc/redhat-release
 rm -f /etc/debian_version
 mkdir -p /etc/sysconfig
 groupadd -f -g 10 wheel 2>/dev/null || groupadd -f wheel
-chown root:root /etc/shadow /etc/gshadow /etc/shadow- /etc/gshadow- 2>/dev/null || true
-chmod 0000 /etc/shadow /etc/gshadow
+chown root:root /etc/*shadow /etc/*shadow-
+chmod 0000 /etc/*shadow /etc/*shadow-
 ln -sf /usr/lib/systemd/system/cron.service /etc/systemd/system/crond.service
 # No trace of the other package manager, so that nothing is answered from the wrong database.
 rm -rf /var/lib/dpkg /var/lib/apt /etc/apt /etc/dpkg
