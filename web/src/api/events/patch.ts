@@ -1,0 +1,128 @@
+import type { QueryClient } from '@tanstack/react-query';
+import { keys } from '../keys';
+import { ApiError } from '../problem';
+import { hostQuery } from '../queries/hosts';
+import { patchRow, removeRow, type Page, type Pages } from '../queries/paging';
+import { scanQuery } from '../queries/scans';
+import type { Host, Scan } from '../types';
+import { parseProgress, progressStore } from './progress';
+import type { ServerEvent } from './stream';
+
+/** Above this many changed rows in one burst, reading the lists again is cheaper than row by row. */
+export const ROWS_PER_BURST = 20;
+
+/** What a burst of events touches. */
+export interface Touched {
+  hosts: Set<string>;
+  scans: Set<string>;
+  deletedHosts: Set<string>;
+  hostListChanged: boolean;
+  scanListChanged: boolean;
+  credentialsChanged: boolean;
+  hostKeys: Set<string>;
+  finishedHosts: Set<string>;
+}
+
+export function summarize(events: readonly ServerEvent[]): Touched {
+  const touched: Touched = {
+    hosts: new Set(),
+    scans: new Set(),
+    deletedHosts: new Set(),
+    hostListChanged: false,
+    scanListChanged: false,
+    credentialsChanged: false,
+    hostKeys: new Set(),
+    finishedHosts: new Set(),
+  };
+  for (const event of events) add(touched, event);
+  for (const id of touched.deletedHosts) touched.hosts.delete(id);
+  return touched;
+}
+
+function add(touched: Touched, event: ServerEvent): void {
+  const { kind, subject, host_id: hostId } = event;
+  if (kind.startsWith('credential.')) touched.credentialsChanged = true;
+  if (kind === 'host.deleted') touched.deletedHosts.add(subject.id);
+  if (kind === 'host.created' || kind === 'host.deleted') touched.hostListChanged = true;
+  if (kind === 'host.created' || kind === 'host.updated') touched.hosts.add(subject.id);
+  if (kind.startsWith('host.key_')) touched.hostKeys.add(hostId ?? subject.id);
+  if (kind === 'scan.queued') touched.scanListChanged = true;
+  if (kind.startsWith('scan.') && kind !== 'scan.progress') {
+    touched.scans.add(subject.id);
+    if (hostId) touched.hosts.add(hostId);
+  }
+  if (kind === 'scan.completed' && hostId) touched.finishedHosts.add(hostId);
+}
+
+/** Progress needs no reading: the frame carries all of it. */
+export function applyProgress(event: ServerEvent): void {
+  const progress = parseProgress(event.data);
+  if (progress) progressStore.set(event.subject.id, progress);
+}
+
+/** Brings the cache up to date with a burst of events, by row where that is cheap. */
+export async function applyTouched(client: QueryClient, touched: Touched): Promise<void> {
+  const work: Promise<unknown>[] = [];
+  const invalidate = (queryKey: readonly unknown[]) => {
+    work.push(client.invalidateQueries({ queryKey }));
+  };
+
+  for (const id of touched.deletedHosts) {
+    client.setQueriesData<Pages<Page<Host>>>({ queryKey: keys.hosts.lists }, (pages) => removeRow(pages, id));
+    client.removeQueries({ queryKey: keys.hosts.one(id), type: 'inactive' });
+  }
+  if (touched.hosts.size > ROWS_PER_BURST || touched.hostListChanged) invalidate(keys.hosts.lists);
+  if (touched.hosts.size <= ROWS_PER_BURST) {
+    for (const id of touched.hosts) work.push(refreshHost(client, id));
+  } else {
+    invalidate(['hosts', 'one']);
+  }
+  if (touched.scans.size > ROWS_PER_BURST || touched.scanListChanged) invalidate(keys.scans.lists);
+  if (touched.scans.size <= ROWS_PER_BURST) {
+    for (const id of touched.scans) work.push(refreshScan(client, id));
+  } else {
+    invalidate(['scans', 'one']);
+  }
+  if (touched.hosts.size > 0 || touched.hostListChanged) invalidate(keys.hosts.allFacets);
+  if (touched.credentialsChanged) invalidate(keys.credentials.all);
+  for (const id of touched.hostKeys) invalidate(keys.hosts.keys(id));
+  for (const id of touched.finishedHosts) {
+    invalidate(keys.hosts.allOutcomes(id));
+    invalidate(keys.hosts.history(id));
+  }
+  await Promise.all(work);
+}
+
+async function refreshHost(client: QueryClient, id: string): Promise<void> {
+  if (!isShown(client, keys.hosts.one(id), keys.hosts.lists, id)) return;
+  const host = await readOrNull(() => client.query({ ...hostQuery(id), staleTime: 0 }));
+  if (!host) return;
+  client.setQueriesData<Pages<Page<Host>>>({ queryKey: keys.hosts.lists }, (pages) => patchRow(pages, host));
+}
+
+async function refreshScan(client: QueryClient, id: string): Promise<void> {
+  if (!isShown(client, keys.scans.one(id), keys.scans.lists, id)) return;
+  const scan = await readOrNull(() => client.query({ ...scanQuery(id), staleTime: 0 }));
+  if (!scan) return;
+  client.setQueriesData<Pages<Page<Scan>>>({ queryKey: keys.scans.lists }, (pages) => patchRow(pages, scan));
+  if (scan.state === 'queued' || scan.state === 'running') return;
+  progressStore.forget(id);
+  await client.invalidateQueries({ queryKey: keys.scans.allOutcomes(id) });
+}
+
+function isShown(client: QueryClient, one: readonly unknown[], lists: readonly unknown[], id: string): boolean {
+  if (client.getQueryData(one) !== undefined) return true;
+  return client
+    .getQueriesData<Pages<Page<{ id: string }>>>({ queryKey: lists })
+    .some(([, pages]) => pages?.pages.some((page) => page.items.some((row) => row.id === id)));
+}
+
+async function readOrNull<T>(read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read();
+  } catch (error) {
+    // The row is gone or the server is away: the page's own query shows that, with its reason.
+    if (error instanceof ApiError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,41 @@
+import type { CredentialQuery, HostQuery, OutcomeQuery, RuleQuery, ScanQuery } from './types';
+
+/** Every key of the query cache. One shape of data per key; a list and its facets differ in the second word. */
+export const keys = {
+  session: ['session'] as const,
+  setup: ['setup'] as const,
+  meta: ['meta'] as const,
+  hosts: {
+    all: ['hosts'] as const,
+    lists: ['hosts', 'list'] as const,
+    list: (query: HostQuery) => ['hosts', 'list', query] as const,
+    allFacets: ['hosts', 'facets'] as const,
+    facets: (query: HostQuery) => ['hosts', 'facets', query] as const,
+    one: (id: string) => ['hosts', 'one', id] as const,
+    outcomes: (id: string, query: OutcomeQuery) => ['hosts', 'outcomes', id, query] as const,
+    allOutcomes: (id: string) => ['hosts', 'outcomes', id] as const,
+    history: (id: string) => ['hosts', 'history', id] as const,
+    keys: (id: string) => ['hosts', 'keys', id] as const,
+    suggestions: (search: string) => ['hosts', 'suggestions', search] as const,
+  },
+  credentials: {
+    all: ['credentials'] as const,
+    list: (query: CredentialQuery) => ['credentials', 'list', query] as const,
+    choices: ['credentials', 'choices'] as const,
+    one: (id: string) => ['credentials', 'one', id] as const,
+  },
+  scans: {
+    all: ['scans'] as const,
+    lists: ['scans', 'list'] as const,
+    list: (query: ScanQuery) => ['scans', 'list', query] as const,
+    one: (id: string) => ['scans', 'one', id] as const,
+    outcomes: (id: string, query: OutcomeQuery) => ['scans', 'outcomes', id, query] as const,
+    allOutcomes: (id: string) => ['scans', 'outcomes', id] as const,
+    outcome: (id: string, ruleId: string) => ['scans', 'outcome', id, ruleId] as const,
+  },
+  rules: {
+    list: (query: RuleQuery) => ['rules', 'list', query] as const,
+    one: (id: string) => ['rules', 'one', id] as const,
+  },
+  frameworks: ['frameworks'] as const,
+};

@@ -1,0 +1,19 @@
+import { useQueryErrorResetBoundary } from '@tanstack/react-query';
+import { useRouter, type ErrorComponentProps } from '@tanstack/react-router';
+import { ErrorState } from '@/components/States';
+
+/** A page that failed as a whole: the server is away before the first answer, or the page itself broke. */
+export function RouteErrorPage({ error, reset }: ErrorComponentProps) {
+  const router = useRouter();
+  const queries = useQueryErrorResetBoundary();
+  const retry = () => {
+    queries.reset();
+    reset();
+    void router.invalidate();
+  };
+  return (
+    <main>
+      <ErrorState error={error} what="OpenWatch cannot show this page" onRetry={retry} />
+    </main>
+  );
+}

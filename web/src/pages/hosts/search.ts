@@ -1,0 +1,28 @@
+import { many, manyOf, one } from '@/app/search';
+import { HOST_STATES, type HostQuery, type HostState } from '@/api/types';
+
+export interface HostsSearch {
+  search?: string;
+  state?: HostState[];
+  os?: string[];
+  environment?: string[];
+  tag?: string[];
+  sort?: string;
+}
+
+export function hostsSearch(raw: Record<string, unknown>): HostsSearch {
+  return {
+    search: one(raw.search),
+    state: manyOf(raw.state, HOST_STATES),
+    os: many(raw.os),
+    environment: many(raw.environment),
+    tag: many(raw.tag),
+    sort: one(raw.sort),
+  };
+}
+
+export const DEFAULT_HOST_SORT = 'name';
+
+export function hostQueryOf(search: HostsSearch): HostQuery {
+  return { ...search, sort: search.sort ?? DEFAULT_HOST_SORT };
+}

@@ -1,0 +1,1 @@
+export { outcomeSearch as scanSearch } from '../outcomes/search';
