@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 from typing import Final
 
 PARENT_VARIABLE: Final = "OPENWATCH_SUPERVISOR_PID"
@@ -19,3 +20,13 @@ def follow_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(parent):  # it died before we asked to be told
         raise SystemExit(0)
+
+
+def wait_until_released() -> None:
+    """Under a supervisor: wait until database and schema are there, which it tells on our input.
+
+    Until then the process imports what it needs, so that the start takes no longer than its
+    slowest part.
+    """
+    if os.environ.get(PARENT_VARIABLE) is not None and not sys.stdin.readline():
+        raise SystemExit(0)  # the supervisor ended

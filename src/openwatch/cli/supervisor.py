@@ -22,7 +22,7 @@ LOG_FILES: Final = 3
 FIRST_WAIT_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 30.0
 HEALTHY_AFTER_SECONDS: Final = 60.0  # a child that lived so long starts with the first wait again
-STOP_SECONDS: Final = 20.0  # the API drains for 10 s; a worker hands its scans back
+STOP_SECONDS: Final = 25.0  # the API drains for 10 s; a worker needs up to 18 s to hand scans back
 LAST_LINES: Final = 15
 _LONGEST_LINE: Final = 1 << 20
 
@@ -41,6 +41,7 @@ class Child:
         self._say = say
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
+        self._released = asyncio.Event()
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._log = _rotating_log(self.log_file)
 
@@ -65,6 +66,10 @@ class Child:
             )
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+
+    def release(self) -> None:
+        """Let it begin its work: until now it only loaded what it needs."""
+        self._released.set()
 
     async def stop(self) -> None:
         """Ask it to end; after ``STOP_SECONDS`` it is killed."""
@@ -91,7 +96,7 @@ class Child:
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-P", "-m", "openwatch.cli.main", self._command),  # -P: not from the current folder
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             limit=_LONGEST_LINE,
@@ -101,8 +106,19 @@ class Child:
         )
         if self._stopping:
             self._signal(process, signal.SIGTERM)
-        await self._keep_output(process)
-        return await process.wait()
+        releasing = asyncio.create_task(self._release_when_told(process))
+        try:
+            await self._keep_output(process)
+            return await process.wait()
+        finally:
+            releasing.cancel()
+
+    async def _release_when_told(self, process: asyncio.subprocess.Process) -> None:
+        await self._released.wait()
+        assert process.stdin is not None
+        with contextlib.suppress(ConnectionError):  # it has ended; its status tells more
+            process.stdin.write(b"go\n")
+            await process.stdin.drain()
 
     async def _keep_output(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None

@@ -18,16 +18,11 @@ from typing import Final, TypeVar
 import typer
 
 from openwatch import __version__
-from openwatch.cli import serve
+from openwatch.cli.listening import listen
 from openwatch.cli.readiness import is_ready
 from openwatch.cli.supervised import follow_parent
 from openwatch.cli.supervisor import Child
-from openwatch.db import embedded, migrate
-from openwatch.db.engine import Database
-from openwatch.db.url import database_url, is_external
-from openwatch.identity.setup import service as setup
-from openwatch.kit.certificate import certificate
-from openwatch.kit.crypto import Keyring
+from openwatch.db import embedded
 from openwatch.kit.errors import OpenWatchError, register
 from openwatch.kit.settings import Settings, get_settings
 
@@ -36,12 +31,6 @@ ALREADY_RUNS: Final = register(
     status=409,
     message="OpenWatch already runs with the data in {data_dir}: process {pid}, {url}.",
     fix="Open that address, or stop it first (Ctrl-C there, or `kill {pid}`).",
-)
-PASSWORD_FILE: Final = register(
-    "up.password_file",
-    status=500,
-    message="The administrator's password cannot be read from {path}: {problem}.",
-    fix="Put the password alone into the file that OPENWATCH_ADMIN_PASSWORD_FILE names.",
 )
 NOT_READY: Final = register(
     "up.not_ready",
@@ -74,8 +63,9 @@ def up(
 
 
 def say(text: str) -> None:
-    """Print one line of progress at once, also into a pipe."""
-    print(text, flush=True)
+    """Print one line of progress at once, also into a pipe; its reader may have gone."""
+    with contextlib.suppress(OSError):
+        print(text, flush=True)
 
 
 @contextlib.contextmanager
@@ -116,6 +106,9 @@ class _Up:
         self._browser = browser
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
+        # A killed `up` leaves its database running; the next one takes it over by this mark.
+        self._owns_database = settings.data_dir / "up.owns-database"
+        self._watching: asyncio.Task[None] | None = None
         logs = settings.data_dir / "log"
         self._children = [
             Child("API", "serve", log_folder=logs, say=self._warn),
@@ -126,46 +119,47 @@ class _Up:
         """Start, say where it is, wait for the end, stop."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
-        settings = self._settings
-        say(f"OpenWatch {__version__}, data in {settings.data_dir}")
-        serve.listen(settings).close()  # before anything is started: is the address free?
-        async with self._database() as url:
-            await self._step("schema", asyncio.to_thread(migrate.upgrade, url))
-            Keyring.load(settings.data_dir)
-            link = await self._first_run(url)
-            async with self._running_children():
-                ready = await self._until_ready()
-                if ready:
-                    self._greet(link)
-                    await self._stop.wait()
+        say(f"OpenWatch {__version__}, data in {self._settings.data_dir}")
+        listen(self._settings).close()  # before anything is started: is the address free?
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self._stop_database)
+            await stack.enter_async_context(self._running_children())
+            url = await self._start_database()
+            link = await self._step("schema", asyncio.to_thread(self._prepare, url))
+            for child in self._children:
+                child.release()
+            if await self._until_ready():
+                self._greet(link)
+                await self._stop.wait()
         say("stopped")
 
-    @contextlib.asynccontextmanager
-    async def _database(self) -> AsyncGenerator[str]:
-        """Yield the database's URI; an embedded server runs exactly as long as we do."""
-        settings = self._settings
-        if is_external(settings):
-            url = database_url(settings)
+    async def _start_database(self) -> str:
+        if self._settings.database_url is not None:
             say("  database   external, as OPENWATCH_DATABASE_URL says")
-            yield url
-            return
-        starting = asyncio.to_thread(embedded.start, settings, notice=self._note)
+            return self._settings.database_url
+        starting = asyncio.to_thread(embedded.start, self._settings, notice=self._note)
         server = await self._step("database", starting)
-        # A killed `up` leaves its database running; the next one takes it over by this mark.
-        mark = settings.data_dir / "up.owns-database"
         if server.started:
-            mark.touch()
-        watching = asyncio.create_task(self._watch_database())
-        try:
-            yield server.uri
-        finally:
-            watching.cancel()
-            if mark.exists():
-                await asyncio.to_thread(embedded.stop, settings)
-                mark.unlink()
-                say("database stopped")
-            else:
-                say("the database ran before and is left running")
+            self._owns_database.touch()
+        self._watching = asyncio.create_task(self._watch_database())
+        return server.uri
+
+    async def _stop_database(self) -> None:
+        if self._watching is None:
+            return
+        self._watching.cancel()
+        if not self._owns_database.exists():
+            say("the database ran before and is left running")
+            return
+        await asyncio.to_thread(embedded.stop, self._settings)
+        self._owns_database.unlink()
+        say("database stopped")
+
+    def _prepare(self, url: str) -> str | None:
+        # Imported here, not above: while this loads, the children load too.
+        from openwatch.cli.first_run import prepare
+
+        return prepare(self._settings, url, notice=self._note)
 
     async def _watch_database(self) -> None:
         """Bring the embedded server back when something killed it."""
@@ -179,31 +173,12 @@ class _Up:
             except OpenWatchError as error:
                 self._warn(f"{error.message} {error.fix}")
 
-    async def _first_run(self, url: str) -> str | None:
-        """Make the administrator from the password file; else return a link for the browser."""
-        settings = self._settings
-        database = Database(url, pool_size=1)
-        try:
-            async with database.transaction() as tx:
-                if not await setup.is_required(tx):
-                    return None
-                if settings.admin_password_file is None:
-                    token = await setup.issue_setup_token(tx)
-                    return f"{settings.base_url}/setup#token={token}" if token else None
-                password = _read_password(settings.admin_password_file)
-                await setup.create_first_admin(tx, settings.admin_username, password)
-        finally:
-            await database.aclose()
-        say(f"  account    administrator {settings.admin_username!r} made from the password file")
-        return None
-
     @contextlib.asynccontextmanager
     async def _running_children(self) -> AsyncGenerator[None]:
         tasks = [asyncio.create_task(child.run()) for child in self._children]
         try:
             yield
         finally:
-            say("stopping (press Ctrl-C again to kill)")
             self._stop.set()
             stops = asyncio.gather(*(child.stop() for child in self._children))
             hurry = asyncio.create_task(self._hurry.wait())
@@ -244,6 +219,8 @@ class _Up:
                 raise OpenWatchError(NOT_READY, name=child.name, said=said, log=child.log_file)
 
     def _greet(self, link: str | None) -> None:
+        from openwatch.kit.certificate import certificate
+
         tls = certificate(self._settings)
         if tls is not None and tls.self_signed:
             say(f"  certificate self-signed, SHA-256 {tls.fingerprint}")
@@ -270,21 +247,15 @@ class _Up:
 
     def _warn(self, text: str) -> None:
         if not self._stop.is_set():
-            print(f"! {text}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):
+                print(f"! {text}", file=sys.stderr, flush=True)
 
     def _on_signal(self) -> None:
-        (self._hurry if self._stop.is_set() else self._stop).set()
-
-
-def _read_password(path: Path) -> str:
-    try:
-        password = path.read_text().rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        problem = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-        raise OpenWatchError(PASSWORD_FILE, path=path, problem=problem) from None
-    if not password:
-        raise OpenWatchError(PASSWORD_FILE, path=path, problem="it is empty")
-    return password
+        if self._stop.is_set():
+            self._hurry.set()
+            return
+        say("stopping (press Ctrl-C again to kill)")
+        self._stop.set()
 
 
 def _has_display() -> bool:

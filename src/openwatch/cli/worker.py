@@ -6,7 +6,7 @@ import asyncio
 
 import typer
 
-from openwatch.cli.supervised import follow_parent
+from openwatch.cli.supervised import follow_parent, wait_until_released
 from openwatch.jobs.worker import run
 from openwatch.kit import logging
 from openwatch.kit.settings import get_settings
@@ -20,4 +20,5 @@ def worker() -> None:
     follow_parent()
     settings = get_settings()
     logging.configure(level=settings.log_level, log_format=settings.log_format)
+    wait_until_released()
     asyncio.run(run(settings))
