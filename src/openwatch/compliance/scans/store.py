@@ -255,13 +255,12 @@ def _joined(statement: Q) -> Q:
 
 
 def _matching(statement: Q, filters: ScanFilters) -> Q:
-    conditions = [
-        (filters.host_id, scans.c.host_id == filters.host_id),
-        (filters.state, scans.c.state.in_(filters.state)),
-        (filters.since, scans.c.queued_at >= filters.since),
-    ]
-    wanted = and_(True, *[condition for value, condition in conditions if value])
-    statement = statement.where(wanted)
+    if filters.host_id:
+        statement = statement.where(scans.c.host_id == filters.host_id)
+    if filters.state:
+        statement = statement.where(scans.c.state.in_(filters.state))
+    if filters.since:
+        statement = statement.where(scans.c.queued_at >= filters.since)
     if filters.search:
         found = (hosts.c.name, hosts.c.address, scans.c.failure_code)
         statement = statement.where(
