@@ -153,6 +153,7 @@ class SysctlSubject(Subject):
             Request("sysctl", self.key),
             *(Request("content", f"{d}/*.conf") for d in SYSCTL_DIRECTORIES),
             Request("content", "/etc/sysctl.conf"),
+            Request("capabilities"),
         )
 
     def select(self, snapshot: Snapshot) -> Selection:
@@ -164,18 +165,28 @@ class SysctlSubject(Subject):
         return Selection((Record(self.key, values, sources, raw),))
 
     def _configured(self, snapshot: Snapshot) -> tuple[Value, Source | None]:
-        """sysctl.d(5): the last line wins. procps' ``sysctl --system`` reads /etc/sysctl.conf last;
-        systemd reads it as 99-sysctl.conf where the distribution links it.
+        """The last line wins (sysctl.d(5)). procps' ``sysctl --system`` reads /etc/sysctl.conf after
+        everything else. systemd does not know it: with it the file counts only where the
+        distribution links it into /etc/sysctl.d.
         """
         files, problem = merge_drop_ins(snapshot, SYSCTL_DIRECTORIES)
         last, last_problem = read_files(snapshot, ("/etc/sysctl.conf",))
         if problem or last_problem:
             return problem or last_problem, None
+        by_systemd, by_procps = self._last(files), self._last((*files, *last))
+        capabilities = snapshot.capabilities
+        if by_systemd[0] == by_procps[0]:
+            return by_systemd
+        if isinstance(capabilities, CouldNot):
+            return capabilities, None
+        return by_systemd if "systemd" in capabilities else by_procps
+
+    def _last(self, files: Iterable[FileContent]) -> tuple[Value, Source | None]:
         wanted = self.key.replace("/", ".")
-        found: tuple[str, Source] | None = None
-        for file in (*files, *last):
+        found: tuple[Value, Source | None] = None, None
+        for file in files:
             for number, line in logical_lines(file, comment="#;"):
                 key, value = split_setting(line.removeprefix("-"), Format.EQUALS)
                 if key.replace("/", ".") == wanted:
                     found = " ".join(value.split()), Source(file.path, number, line)
-        return found if found else (None, None)
+        return found

@@ -153,7 +153,6 @@ def sysctl_files(**files: dict[str, str]) -> list[Fact]:
         ({"etc": {"50-a.conf": "kernel.sysrqx = 0\n"}}, None),
         ({"etc": {"10-a.conf": "kernel.sysrq=0\n"}, "usr": {"99-z.conf": "kernel.sysrq=1\n"}}, "1"),
         ({"etc": {"99-z.conf": "kernel.sysrq=0\n"}, "usr": {"99-z.conf": "kernel.sysrq=1\n"}}, "0"),
-        ({"etc": {"99-z.conf": "kernel.sysrq=0\n"}, "main": {"": "kernel.sysrq=1\n"}}, "1"),
     ],
 )
 def test_sysctl_configuration(files: dict[str, dict[str, str]], expected: str | None) -> None:
@@ -164,6 +163,31 @@ def test_sysctl_configuration(files: dict[str, dict[str, str]], expected: str | 
     assert record.values == {"running": "176", "configured": expected}
     if expected is not None:
         assert record.sources["configured"].line >= 1
+
+
+@pytest.mark.ac("engine-14")
+@pytest.mark.parametrize(
+    ("capabilities", "linked", "expected"),
+    [
+        (b"tool.sysctl\nend\n", False, "1"),
+        (b"systemd\nend\n", False, "0"),
+        (b"systemd\nend\n", True, "1"),
+        (b"", False, Reason.UNPARSABLE),
+    ],
+)
+def test_systemd_reads_the_main_file_of_sysctl_only_where_it_is_linked(
+    capabilities: bytes, linked: bool, expected: str | Reason
+) -> None:
+    drop_ins = {"50-a.conf": "kernel.sysrq=0\n"}
+    if linked:
+        drop_ins["99-sysctl.conf"] = "kernel.sysrq=1\n"
+    facts = sysctl_files(etc=drop_ins, main={"": "kernel.sysrq=1\n"})
+    host = Fact(Request("capabilities"), "command -v …", capabilities)
+    running = Fact(Request("sysctl", "kernel.sysrq"), "sysctl -n kernel.sysrq", b"=1\n")
+    subject = SysctlSubject.model_validate({"key": "kernel.sysrq"})
+    (record,) = subject.select(snapshot(running, host, *facts)).records
+    value = record.values["configured"]
+    assert (value.reason if isinstance(value, CouldNot) else value) == expected
 
 
 def test_lines_match_whole_and_never_in_comments() -> None:
