@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from openwatch.engine.facts import Request
 from openwatch.engine.rules.expectations import Expectation
 from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
+from openwatch.engine.subjects.audit import AuditSyscallSubject, AuditWatchSubject
 from openwatch.engine.subjects.base import Subject
 from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
 from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
@@ -84,6 +85,8 @@ class Check(_Model):
     kernel_argument: KernelSubject | None = None
     account: AccountSubject | None = None
     group: GroupSubject | None = None
+    audit_watch: AuditWatchSubject | None = None
+    audit_syscall: AuditSyscallSubject | None = None
 
     where: Mapping[str, Expectation] = Field(
         default_factory=dict[str, Expectation], description="Only records for which this holds."
@@ -171,6 +174,7 @@ COMBINATORS: Final = ("all", "any", "none", "not_")
 SUBJECTS: Final = (
     "file", "line", "sweep", "setting", "sysctl", "sshd", "package", "unit", "mount", "module",
     "socket", "capability", "kernel_argument", "account", "group",
+    "audit_watch", "audit_syscall",
 )  # fmt: skip
 
 _TABLES: Final = ("line", "sweep", "socket", "account", "group")
