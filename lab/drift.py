@@ -126,14 +126,6 @@ MISCONFIGURATIONS: Final = {
             "ssh-empty-passwords-refused",
         ),
         _mode(
-            *("shadow-mode", "/etc/shadow", "0644", "everybody may read the password hashes"),
-            "shadow-file-permissions",
-        ),
-        _mode(
-            *("passwd-mode", "/etc/passwd", "0666", "everybody may write the account list"),
-            *("no-world-writable-files", "passwd-file-permissions"),
-        ),
-        _mode(
             *("cron-d-mode", "/etc/cron.d", "0777", "everybody may add jobs that root runs"),
             *("cron-directories-permissions", "world-writable-directories-sticky"),
         ),
@@ -211,6 +203,15 @@ MISCONFIGURATIONS: Final = {
         ),
         _package("telnet", "a client that sends passwords in clear is installed"),
         _package("nis", "the Network Information Service is installed"),
+        # After all that edits the accounts: shadow's tools copy these modes to their backup files.
+        _mode(
+            *("shadow-mode", "/etc/shadow", "0644", "everybody may read the password hashes"),
+            "shadow-file-permissions",
+        ),
+        _mode(
+            *("passwd-mode", "/etc/passwd", "0666", "everybody may write the account list"),
+            *("no-world-writable-files", "passwd-file-permissions"),
+        ),
         _service("cron-off", "cron.service", "no scheduled job runs"),
         _service("rsyslog-off", "rsyslog.service", "nothing is logged to files"),
     )
@@ -218,14 +219,17 @@ MISCONFIGURATIONS: Final = {
 
 
 def named(names: Iterable[str]) -> list[Misconfiguration]:
-    """The misconfigurations of these names; ``LabError`` lists the known ones."""
-    wanted = list(names)
-    if unknown := [name for name in wanted if name not in MISCONFIGURATIONS]:
+    """The misconfigurations of these names in the order in which they can be planted.
+
+    ``LabError`` lists the known ones.
+    """
+    wanted = set(names)
+    if unknown := sorted(wanted - MISCONFIGURATIONS.keys()):
         raise LabError(
             f"There is no misconfiguration {unknown[0]!r}.",
             f"Known are: {', '.join(MISCONFIGURATIONS)}.",
         )
-    return [MISCONFIGURATIONS[name] for name in wanted]
+    return [fault for fault in MISCONFIGURATIONS.values() if fault.name in wanted]
 
 
 def plant(host: HostRecord, faults: Iterable[Misconfiguration]) -> None:
@@ -238,8 +242,8 @@ def plant(host: HostRecord, faults: Iterable[Misconfiguration]) -> None:
 
 
 def mend(host: HostRecord, faults: Iterable[Misconfiguration]) -> None:
-    """Take planted settings away again."""
-    faults = list(faults)
+    """Take planted settings away again, the last one first."""
+    faults = list(faults)[::-1]
     _change(host, faults, [fault.mend for fault in faults])
 
 
