@@ -165,8 +165,8 @@ class SysctlSubject(Subject):
         return Selection((Record(self.key, values, sources, raw),))
 
     def _configured(self, snapshot: Snapshot) -> tuple[Value, Source | None]:
-        """The last line wins (sysctl.d(5)). procps' ``sysctl --system`` reads /etc/sysctl.conf after
-        everything else. systemd does not know it: with it the file counts only where the
+        """The last line wins (sysctl.d(5)). ``sysctl --system`` of procps reads /etc/sysctl.conf
+        after everything else. systemd does not know it: with it the file counts only where the
         distribution links it into /etc/sysctl.d.
         """
         files, problem = merge_drop_ins(snapshot, SYSCTL_DIRECTORIES)
