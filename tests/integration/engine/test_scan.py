@@ -115,6 +115,38 @@ async def test_planted_misconfigurations_are_found_with_their_place(lab: LabSess
         assert mended[rule].verdict is Verdict.PASS
 
 
+@pytest.mark.ac("engine-15")
+async def test_a_full_host_without_interpreters_is_measured_and_not_written_to(
+    lab: LabSession,
+) -> None:
+    host = lab.hosts["bookworm"]
+    usual = by_rule(await scan_lab(lab, "bookworm", "scan"))
+    host.exec(
+        "for d in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o size=16k tmpfs $d;"
+        " head -c 1M /dev/zero >$d/full 2>/dev/null; done;"
+        "for p in /usr/bin/perl /usr/bin/python3; do"
+        " [ -e $p ] && mount --bind /dev/null $p; done; true"
+    )
+    host.exec("touch /run/before; sleep 0.1")
+    try:
+        full = by_rule(await scan_lab(lab, "bookworm", "scan"))
+        written = host.exec(
+            "find / -xdev -newer /run/before -type f ! -path '/var/log/*' ! -path '/run/*'"
+            " ! -path '/proc/*' ! -path '/var/lib/systemd/*'"
+        ).stdout.split()
+    finally:
+        host.exec(
+            "umount /usr/bin/perl /usr/bin/python3 2>/dev/null;"
+            "umount /tmp /var/tmp /dev/shm; rm /run/before"
+        )
+    assert written == []
+    touched = {"/tmp", "/var/tmp", "/dev/shm"}
+    for rule, outcome in usual.items():
+        looked_at = {o.subject for o in outcome.observations}
+        if not looked_at & touched and "sweep" not in outcome.facts:
+            assert full[rule].verdict is outcome.verdict, rule
+
+
 @pytest.mark.ac("engine-10")
 @pytest.mark.parametrize(
     ("fault", "codes"),
