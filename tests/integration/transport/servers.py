@@ -146,9 +146,8 @@ async def ssh(*, options: Mapping[str, object] | None = None, **how: object) -> 
         ADDRESS,
         0,
         server_host_keys=[key],
-        process_factory=plain_shell,
         encoding=None,
-        **(options or {}),  # type: ignore[arg-type]
+        **{"process_factory": plain_shell, **(options or {})},  # type: ignore[arg-type]
     )
     try:
         public = key.export_public_key().decode()

@@ -7,7 +7,10 @@ import logging
 import socket
 import time
 from contextlib import suppress
+from pathlib import Path
+from random import Random
 
+import asyncssh
 import pytest
 
 from openwatch.engine.transport import (
@@ -142,6 +145,20 @@ async def test_a_server_that_hangs_up_without_a_greeting() -> None:
 
 
 @pytest.mark.ac("transports-23")
+@pytest.mark.parametrize("says", [b"Exceeded MaxStartups\r\n", b"Not allowed at this time\r\n"])
+async def test_a_server_that_turns_us_away_is_an_ssh_server(says: bytes) -> None:
+    async def turn_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(says)
+        await writer.drain()
+
+    async with tcp(turn_away) as port:
+        error = await failure(at(port))
+    assert error.code == "host.handshake_failed"
+    assert says.decode().strip() in error.message
+    assert error.kind.retryable
+
+
+@pytest.mark.ac("transports-23")
 @pytest.mark.parametrize("then", ["hangs", "hangs up", "garbage"])
 async def test_a_greeting_with_nothing_sound_behind_it(then: str) -> None:
     async def half(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -157,6 +174,29 @@ async def test_a_greeting_with_nothing_sound_behind_it(then: str) -> None:
     async with tcp(half) as port:
         error = await failure(at(port))
     assert error.code == "host.handshake_failed"
+
+
+@pytest.mark.ac("transports-23")
+@pytest.mark.parametrize("seed", range(12))
+async def test_any_garbage_is_one_registered_error(seed: int) -> None:
+    random = Random(seed)
+
+    async def garbage(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-x\r\n" if seed % 3 else b"")
+        for _ in range(20):
+            length = random.randrange(1, 400)
+            padding = random.randrange(0, 20)
+            packet = bytes([padding]) + random.randbytes(length)
+            if seed % 2:
+                packet = bytes([padding, random.randrange(1, 60)]) + random.randbytes(length)
+            writer.write(len(packet).to_bytes(4, "big") + packet)
+        await writer.drain()
+        await reader.read(100)
+
+    async with tcp(garbage) as port:
+        error = await failure(at(port))
+    assert error.code in {"host.not_ssh", "host.handshake_failed"}
+    assert error.message.isprintable()
 
 
 @pytest.mark.ac("transports-23")
@@ -337,6 +377,31 @@ async def test_closing_twice_is_fine() -> None:
         with pytest.raises(OpenWatchError) as caught:
             await transport.run(b"true\n", privileged=False, receive=lambda stream, data: None)
     assert caught.value.code == "host.lost"
+
+
+async def test_a_cancelled_start_leaves_no_command(tmp_path: Path) -> None:
+    started = asyncio.Event()
+
+    async def slow_shell(process: asyncssh.SSHServerProcess[bytes]) -> None:
+        started.set()
+        try:
+            await process.wait_closed()
+        finally:
+            (tmp_path / "ended").touch()
+
+    async with ssh(options={"process_factory": slow_shell}) as server:
+        transport = await connect_ssh(server.target(), host_keys=AcceptNew())
+        task = asyncio.create_task(
+            transport.run(b"true\n", privileged=False, receive=lambda stream, data: None)
+        )
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(2):
+            while not (tmp_path / "ended").exists():
+                await asyncio.sleep(0.01)
+        await transport.aclose()
 
 
 async def test_a_cancelled_connect_leaves_no_connection() -> None:

@@ -150,6 +150,11 @@ class Handshake:
         return f"{self._out.text}\n{self._err.text}".strip()
 
     @property
+    def told_by_sudo(self) -> str:
+        """What was printed on stderr between our first line and READY."""
+        return self._err.text
+
+    @property
     def problem(self) -> PrivilegeProblem | None:
         """Why sudo gave no shell; None when sudo had no part in it."""
         match self.begun:

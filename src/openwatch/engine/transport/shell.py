@@ -26,6 +26,9 @@ from openwatch.kit.errors import OpenWatchError
 
 NONCE_BYTES: Final = 16
 
+MAX_NOISE_BYTES: Final = 1024 * 1024
+"""How much an account's start-up files may print before its shell is given up."""
+
 SIGNALLED: Final = 128
 """sh(1): a command ended by signal N has exit status 128 + N."""
 
@@ -103,6 +106,7 @@ class _Run:
         self.failure: Exception | None = None
         self.exit_status: int | None = None
         self.hung_up = False
+        self.too_noisy = False
         self.bytes_sent = 0
         self.bytes_received = 0
         self.program_sent = False
@@ -123,6 +127,10 @@ class _Run:
         if self.finished.is_set():
             return
         self.bytes_received += len(data)
+        if not self.handshake.ready and self.bytes_received > MAX_NOISE_BYTES:
+            self.too_noisy = True
+            self.hang_up()
+            return
         try:
             for event in self.handshake.feed(stream, data):
                 self._obey(event)
@@ -336,10 +344,12 @@ class ShellTransport:
             return run.exit_status
         if run.exit_status is None and not run.hung_up:
             raise OpenWatchError(errors.LOST, where=self._where)
-        problem = run.handshake.problem
+        if run.too_noisy:
+            raise self._no_shell(f"it printed more than {MAX_NOISE_BYTES >> 20} MiB first")
+        if problem := run.handshake.problem:
+            says = self._without_secrets(run.handshake.told_by_sudo)
+            raise _RefusedError(problem, f"it says {errors.quoted(says)}" if says else "")
         told = self._without_secrets(run.handshake.told)
-        if problem is not None:
-            raise _RefusedError(problem, f"it says {errors.quoted(told)}" if told else "")
         if _EXPIRED.search(told):
             raise OpenWatchError(
                 errors.PASSWORD_EXPIRED, where=self._where, username=self._username

@@ -20,6 +20,9 @@ _NO_COMMON: Final = re.compile(
 )
 _UNRESOLVED: Final = re.compile(r"resol|not known|unknown host|no address", re.IGNORECASE)
 
+_TURNED_AWAY: Final = (b"Exceeded MaxStartups", b"Not allowed at this time")
+"""What sshd says in place of a greeting to those that it has no room or no patience for."""
+
 _ADVICE_CLOSED: Final = (
     "Try again in a minute. If it stays so, look at sshd's log on the host: it may limit "
     "connections (MaxStartups, PerSourcePenalties) or block this address (fail2ban, hosts.deny)."
@@ -47,6 +50,8 @@ def explain(
             return _at(error, where)
         case asyncssh.PermissionDenied():
             return client.rejection(where)
+        case asyncssh.HostKeyNotVerifiable():
+            return _failed(where, "it showed no sound host key", _ADVICE_LOG)
         case asyncssh.KeyExchangeFailed():
             return _failed(where, _no_common_algorithm(error.reason), _ADVICE_ALGORITHMS)
         case _ if client.server_version is None:
@@ -103,8 +108,10 @@ def _failed(where: str, detail: str, advice: str) -> OpenWatchError:
 def _no_greeting(
     error: Exception, *, where: str, greeting: bytes, seconds: float
 ) -> OpenWatchError:
+    said = errors.quoted(greeting.decode("utf-8", "replace"))
+    if greeting.startswith(_TURNED_AWAY):
+        return _failed(where, f"it turned the connection away with {said}", _ADVICE_CLOSED)
     if greeting:
-        said = errors.quoted(greeting.decode("utf-8", "replace"))
         return OpenWatchError(errors.NOT_SSH, where=where, detail=f"it sent {said}")
     if isinstance(error, TimeoutError):
         detail = f"it took the connection and sent nothing for {seconds:g} seconds"

@@ -48,15 +48,20 @@ class Sessions:
                 return
 
     async def _open(self, command: str, sink: Sink) -> None:
-        await self._connections[-1].create_session(  # pyright: ignore[reportUnknownMemberType]
-            lambda: _Session(sink),
-            command,
-            env=None,
-            send_env=None,
-            request_pty=False,
-            x11_forwarding=False,
-            encoding=None,
-        )
+        session = _Session(sink)
+        try:
+            await self._connections[-1].create_session(  # pyright: ignore[reportUnknownMemberType]
+                lambda: session,
+                command,
+                env=None,
+                send_env=None,
+                request_pty=False,
+                x11_forwarding=False,
+                encoding=None,
+            )
+        except asyncio.CancelledError:
+            session.abandon()
+            raise
 
     def _refused(self, error: asyncssh.ChannelOpenError) -> OpenWatchError:
         return OpenWatchError(
@@ -93,6 +98,11 @@ class _Session(asyncssh.SSHClientSession[bytes]):
         assert self._chan is not None
         self._started = True
         self._sink.opened(_SessionChannel(self._chan))
+
+    def abandon(self) -> None:
+        """Close the channel of a command that nobody waits for any more."""
+        if self._chan is not None:
+            self._chan.abort()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         is_err = datatype == EXTENDED_DATA_STDERR

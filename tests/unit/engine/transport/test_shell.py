@@ -346,6 +346,19 @@ async def test_a_shell_that_never_gets_ready_is_given_up(opening: Opening, code:
 
 
 @pytest.mark.ac("transports-19")
+async def test_endless_noise_before_the_shell_is_not_waited_out() -> None:
+    def opening(channel: FakeChannel) -> None:
+        while not channel.hung_up:
+            channel.say(Stream.OUT, b"y\n" * 50_000)
+
+    host = FakeHost([opening])
+    with pytest.raises(OpenWatchError) as caught:
+        await run(transport(host), privileged=False)
+    assert caught.value.code == "host.no_shell"
+    assert "1 MiB" in caught.value.message
+
+
+@pytest.mark.ac("transports-19")
 @pytest.mark.parametrize(
     ("says", "code"),
     [
