@@ -26,6 +26,7 @@ from openwatch.engine.transport import (
 from openwatch.engine.transport.errors import CREDENTIAL_MISSING
 from openwatch.engine.transport.host_keys import key_changed
 from openwatch.engine.transport.model import place
+from openwatch.fleet import errors
 from openwatch.fleet.connections.schema import (
     ConnectionStep,
     ConnectionTest,
@@ -75,7 +76,7 @@ async def check(db: Database, keyring: Keyring, request: ConnectionTestRequest) 
     jump: tuple[Target, ...] = ()
     known = DatabaseHostKeys(db, {})
     if request.jump_host_id is not None:
-        route = await route_to(db, keyring, request.jump_host_id)
+        route = await _route_over(db, keyring, request.jump_host_id)
         jump, known = (*route.target.jump, route.target), route.host_keys
     target = Target(request.address, port=request.port, login=login, jump=jump)
     keys = _TrialKeys(known, request.address, request.port, request.trust_host_key)
@@ -182,6 +183,17 @@ async def _login_of(db: Database, keyring: Keyring, request: ConnectionTestReque
         return await credentials.login(
             conn, keyring, request.credential_id, username=request.username
         )
+
+
+async def _route_over(db: Database, keyring: Keyring, jump_host_id: UUID) -> Route:
+    try:
+        return await route_to(db, keyring, jump_host_id)
+    except OpenWatchError as error:
+        if error.kind is not errors.HOST_UNKNOWN:
+            raise
+        raise OpenWatchError(
+            errors.JUMP_HOST_UNKNOWN, host_id=jump_host_id, field="jump_host_id"
+        ) from None
 
 
 async def _target(conn: AsyncConnection, keyring: Keyring, hop: Way) -> Target:
