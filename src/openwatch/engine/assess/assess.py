@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from openwatch.engine.assess.evaluate import Context, Result, evaluate
+from openwatch.engine.assess.evaluate import NO_RECORD, Context, Result, evaluate
 from openwatch.engine.assess.outcome import Observation, Outcome, Verdict
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.rules.corpus import Corpus
@@ -82,20 +82,26 @@ def _fits(ranges: tuple[PlatformRange, ...], platform: Platform) -> bool:
 def _told(result: Result) -> str:
     """Return the observations that decided, as one sentence."""
     deciding = [o for o in result.observations if o.satisfied is result.truth]
-    first = next(iter(deciding or result.observations), None)
+    seen = [o for o in deciding if o.actual != NO_RECORD]
+    first = next(iter(seen or deciding or result.observations), None)
     if first is None:
         return ""
     if first.field == "count":
-        return _counted(first, deciding[1:])
+        return _counted(first, [o for o in seen if o.field != "count"])
+    if first.actual == NO_RECORD:
+        wanted = "" if result.truth else f"; expected: {first.field} {first.expected}"
+        return f"There is no such {first.subject}{wanted}.{_more(deciding)}"
     if result.truth:
         return _all_of(first.subject, deciding)
     label = "" if first.field in _SPOKEN_FOR else f" {first.field}"
-    more = len(deciding) - 1
-    rest = f" And {more} more." if more > 0 else ""
     return (
         f"{first.subject}{label} is {first.actual}{_place(first)}; "
-        f"expected: {first.expected}.{rest}"
+        f"expected: {first.expected}.{_more(deciding)}"
     )
+
+
+def _more(deciding: list[Observation]) -> str:
+    return f" And {len(deciding) - 1} more." if len(deciding) > 1 else ""
 
 
 _SPOKEN_FOR: Final = ("value", "running")

@@ -22,6 +22,9 @@ MAX_OBSERVATIONS: Final = 40
 
 MAX_RAW: Final = 2000
 
+NO_RECORD: Final = "there is none"
+"""What is found where a subject has no record that could be judged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -210,7 +213,7 @@ def _no_record(
         subject=subject.LABEL,
         field=name,
         expected=sentence(expectation, subject.fields_of()[name]),
-        actual="there is none",
+        actual=NO_RECORD,
         satisfied=truth,
         command=_command(subject, context),
     )
