@@ -28,6 +28,7 @@ from lab.session import LabHost, lab_session
 from lab.sim import Fault, sim_fleet
 from openwatch.cli.readiness import is_ready
 from openwatch.cli.supervised import PARENT_VARIABLE
+from openwatch.db.cluster import make_data_dir
 from openwatch.kit.settings import Settings
 
 ADMIN: Final = "admin"
@@ -35,7 +36,7 @@ ACCOUNT: Final = "scan"
 POLL_SECONDS: Final = 0.2
 STOP_SECONDS: Final = 90.0
 # Name of the host, its image, whether it is hardened before it is misconfigured.
-REAL: Final = (("web-1", "trixie", True), ("db-1", "bookworm", True), ("old-1", "bullseye", False))
+REAL: Final = (("web-1", "trixie", True), ("db-1", "bookworm", True), ("old-1", "rhel9", False))
 SIMULATED: Final = ("web-1", "web-2", "db-1", "broken-1")
 BROKEN: Final = 3  # the last simulated host loses its connection, to show what that looks like
 BROKEN_AFTER_BYTES: Final = 4096
@@ -171,8 +172,7 @@ async def _end(up: asyncio.subprocess.Process) -> None:
 def _data_dir():
     """A data directory for this run only: the hosts are new each time, so their history is too."""
     data_dir = Path(tempfile.mkdtemp(prefix="openwatch-demo-"))
-    if os.geteuid() == 0:  # the server's system user passes through it
-        data_dir.chmod(0o711)
+    make_data_dir(data_dir)
     try:
         yield data_dir
     finally:

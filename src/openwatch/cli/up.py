@@ -23,6 +23,7 @@ from openwatch.cli.readiness import is_ready
 from openwatch.cli.supervised import follow_parent
 from openwatch.cli.supervisor import Child
 from openwatch.db import embedded
+from openwatch.db.cluster import make_data_dir
 from openwatch.kit.errors import OpenWatchError, register
 from openwatch.kit.settings import Settings, get_settings
 
@@ -71,7 +72,7 @@ def say(text: str) -> None:
 @contextlib.contextmanager
 def _only_one(settings: Settings) -> Generator[None]:
     """Hold the data directory; raises ``up.already_runs`` when another `up` holds it."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=_data_dir_mode())
+    make_data_dir(settings.data_dir)
     path = settings.data_dir / "up.lock"
     with path.open("a+") as lock:
         try:
@@ -84,10 +85,6 @@ def _only_one(settings: Settings) -> Generator[None]:
         json.dump({"pid": os.getpid(), "url": settings.base_url}, lock)
         lock.flush()
         yield
-
-
-def _data_dir_mode() -> int:
-    return 0o711 if os.geteuid() == 0 else 0o700
 
 
 def _holder(path: Path) -> dict[str, str]:

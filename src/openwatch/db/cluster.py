@@ -135,7 +135,7 @@ def locate(data_dir: Path) -> tuple[Cluster, str | None]:
         raise OpenWatchError(NOT_WRITABLE, folder=data_dir, problem=problem)
     if os.geteuid() != 0:
         return Cluster(_own_home(data_dir), _this_user()), None
-    _make_data_dir(data_dir)
+    make_data_dir(data_dir)
     moved = _read_moved(data_dir)
     if moved is not None:
         return Cluster(moved, _server_user(moved / "data")), None
@@ -167,7 +167,7 @@ def is_located(data_dir: Path) -> bool:
 
 
 def _own_home(data_dir: Path) -> Path:
-    _make(data_dir, mode=0o700)
+    make_data_dir(data_dir)
     home = data_dir / "postgres"
     _make(home, mode=0o700)
     for folder in (home, home / "data"):
@@ -181,11 +181,18 @@ def _own_home(data_dir: Path) -> Path:
     return home
 
 
-def _make_data_dir(data_dir: Path) -> None:
-    """Root's data directory can be passed through; what is in it protects itself."""
+def make_data_dir(data_dir: Path) -> None:
+    """Make the data directory unless it exists; raises ``db.not_writable``.
+
+    Root's can be passed through, so that the server's user reaches the database in it; what else
+    is in it protects itself. An empty one is ours too, such as one that ``mktemp -d`` made.
+    """
+    if os.geteuid() != 0:
+        _make(data_dir, mode=0o700)
+        return
     empty = not data_dir.exists() or not any(data_dir.iterdir())
     _make(data_dir, mode=0o711)
-    if empty:  # nothing of anybody's is in it: it is ours
+    if empty:
         data_dir.chmod(0o711)
 
 
