@@ -123,6 +123,9 @@ class LineSubject(Subject):
     pattern: str = Field(description="A regular expression that a whole line has to match.")
     comment: str = Field(default="#", description="Characters that begin a comment line.")
     continued: str = Field(default="", max_length=1, description="Joins a line with the next.")
+    last: bool = Field(
+        default=False, description="Only the last matching line: a reader for which it wins."
+    )
 
     def model_post_init(self, context: object, /) -> None:
         try:
@@ -140,7 +143,8 @@ class LineSubject(Subject):
         files, problem = read_files(snapshot, as_list(self.file))
         if problem is not None:
             return Selection(could_not=problem)
-        return Selection(tuple(r for file in files for r in self._records(file)))
+        records = tuple(r for file in files for r in self._records(file))
+        return Selection(records[-1:] if self.last else records)
 
     def _records(self, file: FileContent) -> list[Record]:
         pattern = re.compile(self.pattern)

@@ -203,6 +203,30 @@ def test_lines_match_whole_and_never_in_comments() -> None:
     assert records[0].values["text"] == "bert ALL=(ALL) ALL"
 
 
+@pytest.mark.ac("engine-14")
+@pytest.mark.parametrize(
+    ("main", "drop_in", "sizes"),
+    [("* hard core 1\n", "* hard core 2\n* hard core 3\n", ["3"]), ("* hard core 1\n", "", ["1"])],
+)
+def test_of_several_lines_the_last_file_has_the_last_one(
+    main: str, drop_in: str, sizes: list[str]
+) -> None:
+    subject = LineSubject.model_validate(
+        {
+            "file": ["/etc/limits.conf", "/etc/limits.d/*.conf"],
+            "pattern": r"\* hard core (?P<size>\d)",
+            "last": True,
+        }
+    )
+    records = subject.select(
+        snapshot(
+            content("/etc/limits.conf", {"/etc/limits.conf": main}),
+            content("/etc/limits.d/*.conf", {"/etc/limits.d/10-a.conf": drop_in}),
+        )
+    ).records
+    assert [record.values["size"] for record in records] == sizes
+
+
 @pytest.mark.ac("engine-07")
 @pytest.mark.parametrize(
     "path", ["/etc/shadow", "/etc/gshadow-", "/etc/ssh/ssh_host_ed25519_key", "etc/passwd"]
