@@ -158,7 +158,7 @@ class PrivilegeProblem(StrEnum):
 class Traffic:
     """What the use of a transport has cost so far.
 
-    ``round_trips`` counts the programs that were sent; the bytes are those of programs and output,
+    ``round_trips`` counts the programs that were sent; the bytes are those on the shells' streams,
     without SSH's own; ``connect_seconds`` is the time from the first packet to being logged in.
     """
 
