@@ -87,7 +87,7 @@ def _told(result: Result) -> str:
     if first is None:
         return ""
     if first.field == "count":
-        return _counted(first, [o for o in seen if o.field != "count"])
+        return _counted(first, [o for o in seen if o.fact == first.fact and o.field != "count"])
     if first.actual == NO_RECORD:
         wanted = "" if result.truth else f"; expected: {first.field} {first.expected}"
         return f"There is no such {first.subject}{wanted}.{_more(deciding)}"
