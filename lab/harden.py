@@ -104,6 +104,84 @@ awk -F: '$2 ~ /^[$]/ {print $1}' /etc/shadow | while read -r name; do
   chage -M 365 -m 1 -W 7 -I 30 "$name"
 done
 """
+PASSWORDS: Final = r"""
+cat >/etc/security/faillock.conf <<'CONF'
+deny = 5
+unlock_time = 900
+even_deny_root
+root_unlock_time = 60
+CONF
+cat >/etc/security/pwquality.conf <<'CONF'
+minlen = 14
+difok = 2
+maxrepeat = 3
+maxsequence = 3
+dictcheck = 1
+enforce_for_root
+CONF
+cat >/usr/share/pam-configs/faillock-count <<'CONF'
+Name: Count failed attempts
+Default: yes
+Priority: 0
+Auth-Type: Primary
+Auth:
+	[default=die] pam_faillock.so authfail
+CONF
+cat >/usr/share/pam-configs/faillock-look <<'CONF'
+Name: Look at the count of failed attempts
+Default: yes
+Priority: 1024
+Auth-Type: Primary
+Auth:
+	requisite pam_faillock.so preauth
+Account-Type: Primary
+Account:
+	required pam_faillock.so
+CONF
+sed -i 's/ nullok\b//' /usr/share/pam-configs/unix
+DEBIAN_FRONTEND=noninteractive pam-auth-update --package --force \
+  --enable faillock-look faillock-count unix pwquality 2>/dev/null
+groupadd -f sugroup
+grep -q use_uid /etc/pam.d/su ||
+  sed -i '1i auth required pam_wheel.so use_uid group=sugroup' /etc/pam.d/su
+"""
+CRASHES: Final = """
+mkdir -p /etc/security/limits.d /etc/systemd/coredump.conf.d /etc/systemd/system.conf.d
+echo '* hard core 0' >/etc/security/limits.d/60-harden.conf
+printf '[Coredump]\nStorage=none\nProcessSizeMax=0\n' >/etc/systemd/coredump.conf.d/60-harden.conf
+printf '[Manager]\nCtrlAltDelBurstAction=none\n' >/etc/systemd/system.conf.d/60-harden.conf
+ln -sf /dev/null /etc/systemd/system/ctrl-alt-del.target
+"""
+# The files only: a lab host has no audit system that would read them.
+AUDIT: Final = """
+set_action() {
+  sed -i -E "s/^[[:blank:]]*$1[[:blank:]]*=.*/$1 = $2/" /etc/audit/auditd.conf
+}
+set_action max_log_file_action keep_logs
+set_action space_left_action email
+set_action admin_space_left_action halt
+set_action disk_full_action halt
+set_action disk_error_action halt
+{
+  for path in /etc/group /etc/passwd /etc/gshadow /etc/shadow /etc/security/opasswd \
+    /etc/nsswitch.conf /etc/pam.conf /etc/pam.d /etc/sudoers /etc/sudoers.d /etc/localtime \
+    /var/run/utmp /var/log/wtmp /var/log/btmp /var/log/lastlog /var/run/faillock \
+    /etc/apparmor /etc/apparmor.d /etc/selinux /usr/share/selinux
+  do
+    echo "-w $path -p wa -k changes"
+  done
+  for arch in b64 b32; do
+    echo "-a always,exit -F arch=$arch -S adjtimex,settimeofday -k time"
+    echo "-a always,exit -F arch=$arch -S clock_settime -F a0=0x0 -k time"
+    echo "-a always,exit -F arch=$arch -S init_module,finit_module,delete_module" \
+      "-F auid>=1000 -F auid!=unset -k modules"
+  done
+  echo '-e 2'
+} >/etc/audit/rules.d/60-harden.rules
+chmod 0640 /etc/audit/rules.d/60-harden.rules
+touch /var/log/audit/audit.log
+chmod 0640 /var/log/audit/audit.log
+"""
 FILES: Final = """
 for path in /etc/crontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /etc/cron.weekly \\
   /etc/cron.monthly /etc/cron.yearly
@@ -150,6 +228,9 @@ HARDENINGS: Final = (
     Hardening("kernel", KERNEL),
     Hardening("modules", MODULES),
     Hardening("accounts", ACCOUNTS),
+    Hardening("passwords", PASSWORDS),
+    Hardening("crashes", CRASHES),
+    Hardening("audit", AUDIT),
     Hardening("files", FILES),
     Hardening("sudo", SUDO),
     Hardening("mounts", MOUNTS, needs_systemd=True),

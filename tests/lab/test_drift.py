@@ -7,6 +7,7 @@ import pytest
 from lab.drift import MISCONFIGURATIONS
 from lab.errors import LabError
 from lab.session import LabHost, LabSession
+from tests.lab.ssh import ssh
 
 # How a host shows each of them, asked of the host itself.
 SEEN_BY = {
@@ -64,3 +65,18 @@ def test_what_a_host_cannot_have_is_refused(lab: LabSession) -> None:
         lab.hosts["rhel9"].plant("package-telnet")
     with pytest.raises(LabError, match="no misconfiguration 'gremlins'"):
         lab.hosts["rhel9"].plant("gremlins")
+
+
+@pytest.mark.ac("lab-14")
+@pytest.mark.parametrize("image", ["bookworm", "trixie", "rhel9"])
+def test_a_hardened_host_still_lets_scanners_in(lab: LabSession, image: str) -> None:
+    with lab.fresh(image) as host:
+        host.harden()
+        host.harden()
+        assert ssh(lab, host, "scan", "sudo -n id -u").stdout == "0\n"
+        asked = ssh(lab, host, "scanpw", f"echo '{lab.password}' | sudo -kS -p '' id -u")
+        assert asked.stdout == "0\n", asked.stderr
+        assert ssh(lab, host, "root", "true").returncode == 255
+        host.reboot()
+        assert ssh(lab, host, "scan", "sudo -n id -u").stdout == "0\n"
+        assert host.exec("systemctl is-system-running").stdout == "running\n"
