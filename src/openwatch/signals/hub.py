@@ -70,6 +70,11 @@ class Hub:
         return self._wake
 
     @property
+    def has_begun(self) -> bool:
+        """True once the hub knows where in the log it is: from there on it misses nothing."""
+        return self._log_position is not None
+
+    @property
     def is_stopping(self) -> bool:
         """True when streams are to end."""
         return self._is_stopping
@@ -147,6 +152,7 @@ class Hub:
         async with self._database.read() as conn:
             if self._log_position is None:
                 self._log_position = await store.latest_id(conn)
+                self._wake_all()
                 return
             found = await store.after(conn, self._log_position, limit=READ_AT_ONCE)
         if not found:

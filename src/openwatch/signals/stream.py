@@ -101,6 +101,7 @@ class EventStream(Response):
     async def _follow(self, put: Callable[[bytes], Awaitable[None]]) -> None:
         hub = self._hub
         self._check_at = _clock() + HEARTBEAT_SECONDS
+        await self._wait_for_hub(put)
         next_number = hub.next_number  # taken before the log is read: the two overlap, never gape
         await self._catch_up(put)
         while await self._goes_on(put):
@@ -115,6 +116,14 @@ class EventStream(Response):
                 await put(b"".join(frame.wire for frame in fresh))
                 self._note((frame.event_id, frame.kind, frame.subject_id) for frame in fresh)
                 continue  # more may have come meanwhile, or this was the end of the session
+            await _wait(wake, self._check_at - _clock())
+
+    async def _wait_for_hub(self, put: Callable[[bytes], Awaitable[None]]) -> None:
+        """Wait until the hub has its place in the log: before, neither would send an event."""
+        while True:
+            wake = self._hub.wake
+            if self._hub.has_begun or not await self._goes_on(put):
+                return
             await _wait(wake, self._check_at - _clock())
 
     async def _catch_up(self, put: Callable[[bytes], Awaitable[None]]) -> None:

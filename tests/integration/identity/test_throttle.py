@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from openwatch.db.engine import Database
 from openwatch.identity.throttle import policy, service, store
+from openwatch.identity.users import passwords
 from openwatch.kit.errors import OpenWatchError
 from tests.fixtures.api import PASSWORD, USERNAME, Api, ensure_admin, running_app
 
@@ -188,3 +189,18 @@ async def test_old_rows_are_swept_and_names_are_not_kept(api: Api) -> None:
         policy.user_key(USERNAME),
         policy.address_key(ELSEWHERE),
     }
+
+
+async def test_a_sign_in_that_was_not_tried_for_lack_of_room_is_not_counted(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passwords, "COMPUTATIONS_AT_ONCE", 0)
+    monkeypatch.setattr(passwords, "COMPUTATIONS_QUEUED", 0)
+    async with api.other_client(HOME) as client:
+        for _ in range(FREE + 3):
+            answer = await _try(client, PASSWORD)
+            assert (answer.status_code, answer.json()["code"]) == (503, "auth.busy")
+            assert answer.headers["retry-after"]
+    monkeypatch.undo()
+    async with api.other_client(HOME) as client:
+        assert (await _try(client, PASSWORD)).status_code == 201

@@ -210,6 +210,30 @@ async def test_a_burst_larger_than_the_ring_arrives_whole(
         assert _hosts(await _take(frames, 200)) == [str(host) for host in hosts]
 
 
+@pytest.mark.ac("signals-06")
+async def test_a_stream_that_is_opened_before_the_hub_knows_its_place_misses_nothing(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is told between the reader's first look and the hub's belongs to neither."""
+    may_look = asyncio.Event()
+    look = hub.Hub._read_log
+
+    async def look_late(self: hub.Hub) -> None:
+        await may_look.wait()
+        await look(self)
+
+    monkeypatch.setattr(hub.Hub, "_read_log", look_late)
+    async with (
+        live_server(database_url, tmp_path) as live,
+        signed_in_client(live.base_url) as client,
+        _follow(client) as frames,
+    ):
+        hosts = await _tell(live.app.state.database, 2)
+        may_look.set()
+        hosts += await _tell(live.app.state.database, 2)
+        assert _hosts(await _take(frames, 4)) == hosts
+
+
 @pytest.mark.ac("signals-07")
 async def test_a_reader_that_takes_nothing_is_dropped_and_others_are_not_held_up(
     live: LiveServer, monkeypatch: pytest.MonkeyPatch

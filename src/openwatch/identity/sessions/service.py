@@ -82,7 +82,11 @@ async def sign_in(
     async with db.read() as conn:
         user = await users.find(conn, username)
     stored_hash = None if user is None else user.password_hash
-    checked = await passwords.check_password(password, stored_hash)
+    try:
+        checked = await passwords.check_password(password, stored_hash)
+    except OpenWatchError:
+        await throttle.take_back(db, attempt)
+        raise
     if user is None or not checked.matches:
         _log.warning("sign-in failed", address=client.address, user=user and str(user.id))
         raise OpenWatchError(errors.INVALID_CREDENTIALS)

@@ -57,6 +57,14 @@ async def reserve(db: Database, *, username: str, address: str | None) -> Attemp
     return attempt
 
 
+async def take_back(db: Database, attempt: Attempt) -> None:
+    """Undo the count of an attempt that was never tried."""
+    async with db.transaction() as tx:
+        for key, _ in attempt.counted():
+            counter = await store.lock(tx, key)
+            await store.save(tx, key, counter.without_last())
+
+
 async def succeed(tx: AsyncConnection, attempt: Attempt) -> None:
     """Take the failure back, forget the failures of this user, remember the place."""
     if not attempt.is_known:
