@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
@@ -73,7 +73,7 @@ class Database:
         async with self._engine.connect() as connection:
             yield await connection.execution_options(**options)
 
-    async def listen(self, channel: str) -> AsyncIterator[str]:
+    async def listen(self, channel: str) -> AsyncGenerator[str]:
         """Yield the payload of every NOTIFY on ``channel``, for ever, on a connection of its own.
 
         An empty payload is yielded after every (re)connection: notifications are not kept while
