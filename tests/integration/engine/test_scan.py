@@ -87,6 +87,22 @@ async def test_a_host_without_privilege_is_scanned_as_far_as_it_goes(
             assert outcome.verdict is root[rule].verdict, rule
 
 
+@pytest.mark.ac("engine-12")
+async def test_a_closed_file_of_modprobe_leaves_its_modules_unknown(lab: LabSession) -> None:
+    host = lab.hosts["bookworm"]
+    closed = "/etc/modprobe.d/closed.conf"
+    host.exec(
+        f"printf 'install cramfs /bin/false\\nblacklist cramfs\\n' >{closed}; chmod 600 {closed}"
+    )
+    try:
+        seen = by_rule(await scan_lab(lab, "bookworm", "scan"))["cramfs-module-disabled"]
+        unseen = by_rule(await scan_lab(lab, "bookworm", "nosudo"))["cramfs-module-disabled"]
+    finally:
+        host.exec(f"rm -f {closed}")
+    assert seen.verdict is Verdict.PASS
+    assert (unseen.verdict, unseen.reason) == (Verdict.ERROR, Reason.DENIED)
+
+
 @pytest.mark.ac("engine-04", "engine-12")
 async def test_planted_misconfigurations_are_found_with_their_place(lab: LabSession) -> None:
     host = lab.hosts["trixie"]

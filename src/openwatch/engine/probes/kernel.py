@@ -103,6 +103,11 @@ class ModuleProbe(_LineProbe):
         # Names are the same with - and _ (modprobe(8)); all is compared in the _ form.
         body = (
             "t() { tr - _; }\n"
+            # modprobe passes over a file that it may not read and says nothing.
+            "for d in /etc /run /usr/local/lib /usr/lib /lib; do d=$d/modprobe.d\n"
+            '[ -d "$d" ] || continue; for f in "$d" "$d"/*.conf; do\n'
+            '[ ! -e "$f" ] || [ -r "$f" ] || { echo "$f: Permission denied" >&2; exit 1; }\n'
+            "done; done\n"
             "k=/lib/modules/$(uname -r)\n"
             "l=; if [ -e /proc/modules ]; then l=$(cut -d' ' -f1 /proc/modules) || exit 1; fi\n"
             "b=; d=; a=no\n"
