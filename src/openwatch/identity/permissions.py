@@ -27,7 +27,6 @@ _ALL: Final = (
     Permission("scan:execute", "Start, cancel and repeat scans."),
     Permission("rule:read", "See the rules and the frameworks that they refer to."),
     Permission("event:read", "Follow the live stream and read the event log."),
-    Permission("user:read", "See who can sign in."),
 )
 
 _BY_NAME: Final = {permission.name: permission for permission in _ALL}
