@@ -15,6 +15,8 @@ export function App({ router, queryClient }: { router: AppRouter; queryClient: Q
       cssVariablesResolver={cssVariablesResolver}
       colorSchemeManager={colorSchemeManager}
       defaultColorScheme="auto"
+      // Without transitions, what a test waits for is there at once.
+      env={import.meta.env.MODE === 'test' ? 'test' : 'default'}
     >
       <QueryClientProvider client={queryClient}>
         <RouterProvider router={router} />

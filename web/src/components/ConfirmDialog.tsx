@@ -8,6 +8,7 @@ interface Props {
   children: ReactNode;
   /** What the button does, as a verb: "Delete host". */
   action: string;
+  tone?: 'danger' | 'accent';
   pending: boolean;
   error: unknown;
   onConfirm: () => void;
@@ -15,7 +16,7 @@ interface Props {
 }
 
 /** Asks before something that cannot be taken back. The safe choice has the focus. */
-export function ConfirmDialog({ opened, title, children, action, pending, error, onConfirm, onClose }: Props) {
+export function ConfirmDialog({ opened, title, children, action, tone = 'danger', pending, error, onConfirm, onClose }: Props) {
   return (
     <Modal opened={opened} onClose={onClose} title={title} closeButtonProps={{ 'aria-label': 'Close' }}>
       <Stack gap="md">
@@ -23,9 +24,9 @@ export function ConfirmDialog({ opened, title, children, action, pending, error,
         <ErrorBanner error={error} />
         <Group justify="flex-end" gap="xs">
           <Button variant="default" onClick={onClose} data-autofocus>
-            Keep
+            {tone === 'danger' ? 'Keep' : 'Cancel'}
           </Button>
-          <Button color="red" loading={pending} onClick={onConfirm}>
+          <Button color={tone === 'danger' ? 'red' : undefined} loading={pending} onClick={onConfirm}>
             {action}
           </Button>
         </Group>

@@ -70,6 +70,8 @@ export function DataTable<T>(props: Props<T>) {
     overscan: OVERSCAN,
     scrollMargin: useOffsetTop(frame),
     getItemKey: (index) => model[index]?.id ?? index,
+    // A row that is not laid out has no height; it must not make all rows fit on the screen.
+    measureElement: (element) => element.getBoundingClientRect().height || ROW_HEIGHT,
   });
   const items = virtual.getVirtualItems();
   const lastShown = items.at(-1)?.index ?? -1;

@@ -26,14 +26,20 @@ export function FacetFilter({ label, options, value, onChange }: Props) {
   const [search, setSearch] = useState('');
   const known = withChosen(options, value);
   const shown = known.filter((option) => option.label.toLowerCase().includes(search.toLowerCase()));
+  const chosen = chosenText(known, value);
   const toggle = (option: string) =>
     onChange(value.includes(option) ? value.filter((entry) => entry !== option) : [...value, option]);
   return (
     <Popover position="bottom-start" shadow="md" width={250} trapFocus returnFocus onClose={() => setSearch('')}>
       <Popover.Target>
-        <button type="button" className={classes.trigger} data-active={value.length > 0 || undefined}>
+        <button
+          type="button"
+          className={classes.trigger}
+          data-active={value.length > 0 || undefined}
+          aria-label={['Filter by', label, chosen].filter(Boolean).join(' ')}
+        >
           {label}
-          {value.length > 0 && <span className={classes.triggerValue}>{chosenText(known, value)}</span>}
+          {chosen && <span className={classes.triggerValue}>{chosen}</span>}
           <Icon name="chevronDown" size={12} />
         </button>
       </Popover.Target>

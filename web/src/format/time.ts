@@ -1,4 +1,4 @@
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'narrow' });
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'narrow' });
 const absolute = new Intl.DateTimeFormat('en-GB', {
   year: 'numeric',
   month: 'short',
@@ -29,7 +29,7 @@ const STEPS: readonly (readonly [limit: number, unit: Intl.RelativeTimeFormatUni
   [Infinity, 'year', YEAR],
 ];
 
-/** "just now", "4m ago", "yesterday"; a moment in the future within a minute counts as now. */
+/** "just now", "4m ago", "2d ago"; a moment in the future within a minute counts as now. */
 export function timeAgo(moment: string, now: number): string {
   const seconds = Math.round((Date.parse(moment) - now) / 1000);
   const age = Math.abs(seconds);

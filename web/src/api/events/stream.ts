@@ -85,6 +85,11 @@ export class EventStream {
     this.source = source;
     source.onopen = () => this.opened();
     source.onerror = () => this.broken(source);
+    // The log no longer holds what was resumed from: what is shown may be wrong.
+    source.addEventListener('stream.reset', (message: MessageEvent<string>) => {
+      this.lastEventId = message.lastEventId;
+      this.callbacks.onFresh();
+    });
     for (const kind of KINDS) {
       source.addEventListener(kind, (message: MessageEvent<string>) => this.received(kind, message));
     }

@@ -140,7 +140,9 @@ export function useTestConnection() {
 }
 
 export function useTestHostConnection(id: string) {
+  const client = useQueryClient();
   return useMutation({
+    onSettled: () => client.invalidateQueries({ queryKey: keys.hosts.keys(id) }),
     mutationFn: (trustHostKey: string | null) =>
       call(
         api.POST('/api/v1/hosts/{host_id}/connection-test', {

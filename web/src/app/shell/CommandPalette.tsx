@@ -68,6 +68,7 @@ export function CommandPalette({ destinations, onHelp }: Props) {
       shortcut={['mod + K']}
       nothingFound={hosts.isFetching ? 'Searching…' : 'Nothing found. Try a host name, an address or a page.'}
       scrollable
+      overlayProps={{ backgroundOpacity: 0.45, blur: 0 }}
       maxHeight={420}
       clearQueryOnClose
       highlightQuery

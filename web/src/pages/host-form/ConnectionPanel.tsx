@@ -28,8 +28,7 @@ interface Props {
   stale: boolean;
   acceptedKey: string | null;
   onTest: () => void;
-  /** Absent where a key cannot be accepted ahead of saving. */
-  onAcceptKey?: (fingerprint: string) => void;
+  onAcceptKey: (fingerprint: string) => void;
 }
 
 /** The live connection test: each step told apart, and what to do about the one that failed. */
@@ -107,7 +106,7 @@ function Step({ name, before, pending, result }: StepProps) {
 interface HostKeyProps {
   hostKey: NonNullable<ConnectionTest['host_key']>;
   accepted: string | null;
-  onAccept?: (fingerprint: string) => void;
+  onAccept: (fingerprint: string) => void;
 }
 
 function HostKeyCard({ hostKey, accepted, onAccept }: HostKeyProps) {
@@ -122,7 +121,7 @@ function HostKeyCard({ hostKey, accepted, onAccept }: HostKeyProps) {
         <code>{hostKey.algorithm}</code>
       </div>
       <code className={classes.fingerprint}>{hostKey.fingerprint}</code>
-      {!isAccepted && onAccept && (
+      {!isAccepted && (
         <>
           <p>
             Compare with <code>ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub</code> on the host itself. A changed key is

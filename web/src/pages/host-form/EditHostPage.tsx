@@ -44,7 +44,7 @@ function EditHost({ host }: { host: Host }) {
   const [version] = useState(host.version);
   const navigate = useNavigate();
   const form = useForm<HostValues>({ initialValues: valuesOfHost(host) });
-  const test = useConnectionTest(form);
+  const test = useConnectionTest(form, host);
   const update = useUpdateHost(host.id);
   const createCredential = useCreateCredential();
   const back = () => void navigate({ to: '/hosts/$hostId', params: { hostId: host.id } });
@@ -93,6 +93,7 @@ function EditHost({ host }: { host: Host }) {
               stale={test.stale}
               acceptedKey={test.acceptedKey}
               onTest={test.run}
+              onAcceptKey={test.acceptKey}
             />
             <ErrorBanner
               error={error}

@@ -1,9 +1,9 @@
-import { ActionIcon, Skeleton, Tooltip } from '@mantine/core';
+import { ActionIcon, Button, Skeleton, Tooltip } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { credentialQuery } from '@/api/queries/credentials';
-import { hostKeysQuery, hostQuery, useForgetHostKey } from '@/api/queries/hosts';
+import { hostKeysQuery, hostQuery, useForgetHostKey, useTestHostConnection } from '@/api/queries/hosts';
 import { scanQuery } from '@/api/queries/scans';
 import type { Host, KnownHostKey } from '@/api/types';
 import { useCan } from '@/app/session';
@@ -104,6 +104,7 @@ function KeyRow({ host, hostKey }: { host: Host; hostKey: KnownHostKey }) {
     <div className={classes.keyRow}>
       <code className={classes.fingerprint}>{hostKey.fingerprint}</code>
       <span style={{ display: 'inline-flex', gap: 2 }}>
+        {canWrite && !hostKey.trusted && <TrustKey host={host} hostKey={hostKey} />}
         <CopyButton value={hostKey.fingerprint} label="Copy fingerprint" />
         {canWrite && (
           <Tooltip label="Forget this key">
@@ -135,5 +136,33 @@ function KeyRow({ host, hostKey }: { host: Host; hostKey: KnownHostKey }) {
         </p>
       </ConfirmDialog>
     </div>
+  );
+}
+
+/** A key that was refused can be trusted from the page of its host; the connection is tested with it. */
+function TrustKey({ host, hostKey }: { host: Host; hostKey: KnownHostKey }) {
+  const test = useTestHostConnection(host.id);
+  const [asking, setAsking] = useState(false);
+  return (
+    <>
+      <Button variant="default" onClick={() => setAsking(true)}>
+        Trust
+      </Button>
+      <ConfirmDialog
+        opened={asking}
+        title="Trust this host key?"
+        action="Trust key"
+        tone="accent"
+        pending={test.isPending}
+        error={test.error}
+        onConfirm={() => test.mutate(hostKey.fingerprint, { onSuccess: () => setAsking(false) })}
+        onClose={() => setAsking(false)}
+      >
+        <p>
+          {host.name} showed <code>{hostKey.fingerprint}</code> and was refused. Trust it only when you know why the key
+          changed and the fingerprint is the one on the host itself.
+        </p>
+      </ConfirmDialog>
+    </>
   );
 }

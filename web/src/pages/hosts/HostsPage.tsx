@@ -38,9 +38,10 @@ export function HostsPage() {
   });
 
   const empty = hosts.isSuccess && rows.length === 0;
+  const first = empty && filters.length === 0;
   return (
-    <Page title="Hosts" total={totalOf(hosts.data)} actions={canWrite && <AddHostButton />}>
-      {empty && filters.length === 0 ? (
+    <Page title="Hosts" total={totalOf(hosts.data)} actions={canWrite && !first && <AddHostButton />}>
+      {first ? (
         <FirstHost canAdd={canWrite} />
       ) : (
         <>

@@ -1,9 +1,8 @@
-import { useQuery } from '@tanstack/react-query';
-import { frameworksQuery } from '@/api/queries/rules';
 import { CATEGORIES, SEVERITIES, type OutcomeFacets } from '@/api/types';
+import { useFrameworks } from '@/app/frameworks';
 import { readableName } from '@/app/labels';
 import { orAbsent } from '@/app/search';
-import { useCan, useCategoryLabel } from '@/app/session';
+import { useCategoryLabel } from '@/app/session';
 import type { ActiveFilter } from '@/components/ActiveFilters';
 import { FacetFilter } from '@/components/FacetFilter';
 import filterClasses from '@/components/FilterBar.module.css';
@@ -23,8 +22,7 @@ interface Props {
 
 export function OutcomeFilters({ search, facets, onChange }: Props) {
   const categoryLabel = useCategoryLabel();
-  const canReadRules = useCan('rule:read');
-  const frameworks = useQuery({ ...frameworksQuery, enabled: canReadRules });
+  const frameworks = useFrameworks();
   return (
     <div style={{ display: 'grid', gap: 10 }}>
       <VerdictFilter
@@ -60,10 +58,10 @@ export function OutcomeFilters({ search, facets, onChange }: Props) {
           value={search.category ?? []}
           onChange={(value) => onChange({ category: orAbsent(CATEGORIES.filter((name) => value.includes(name))) })}
         />
-        {(frameworks.data?.length ?? 0) > 0 && (
+        {frameworks.all.length > 0 && (
           <FacetFilter
             label="Framework"
-            options={(frameworks.data ?? []).map((entry) => ({ value: entry.id, label: entry.name }))}
+            options={frameworks.all.map((entry) => ({ value: entry.id, label: entry.name }))}
             value={search.framework ? [search.framework] : []}
             onChange={(value) => onChange({ framework: value.at(-1) })}
           />

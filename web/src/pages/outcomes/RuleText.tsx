@@ -1,3 +1,5 @@
+import { useFrameworks } from '@/app/frameworks';
+import { InlineCode } from '@/components/InlineCode';
 import classes from './Outcomes.module.css';
 
 interface Props {
@@ -24,12 +26,15 @@ function TextSection({ title, text }: { title: string; text: string }) {
   return (
     <section className={classes.section}>
       <h3>{title}</h3>
-      <p className={classes.text}>{text}</p>
+      <p className={classes.text}>
+        <InlineCode text={text} />
+      </p>
     </section>
   );
 }
 
 function References({ references }: { references: Record<string, string[]> }) {
+  const frameworks = useFrameworks();
   const entries = Object.entries(references).filter(([, ids]) => ids.length > 0);
   if (entries.length === 0) return null;
   return (
@@ -38,7 +43,7 @@ function References({ references }: { references: Record<string, string[]> }) {
       <dl className={classes.references}>
         {entries.map(([framework, ids]) => (
           <div key={framework} style={{ display: 'contents' }}>
-            <dt>{framework}</dt>
+            <dt>{frameworks.nameOf(framework)}</dt>
             <dd>
               {ids.map((id) => (
                 <span key={id} className={classes.reference}>

@@ -1,9 +1,10 @@
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useInfiniteQuery } from '@tanstack/react-query';
 import { getRouteApi, Link, useNavigate } from '@tanstack/react-router';
 import type { ColumnDef } from '@tanstack/react-table';
 import { allItems, totalOf } from '@/api/queries/paging';
-import { frameworksQuery, ruleListQuery } from '@/api/queries/rules';
+import { ruleListQuery } from '@/api/queries/rules';
 import { CATEGORIES, SEVERITIES, type Rule } from '@/api/types';
+import { useFrameworks } from '@/app/frameworks';
 import { readableName } from '@/app/labels';
 import { orAbsent } from '@/app/search';
 import { useCategoryLabel } from '@/app/session';
@@ -26,13 +27,13 @@ export function RulesPage() {
   const search = route.useSearch();
   const navigate = useNavigate({ from: '/rules' });
   const rules = useInfiniteQuery(ruleListQuery(ruleQueryOf(search)));
-  const frameworks = useQuery(frameworksQuery);
+  const frameworks = useFrameworks();
   const categoryLabel = useCategoryLabel();
   const rows = allItems(rules.data);
   const facets = rules.data?.pages[0]?.facets;
   const change = (patch: Partial<RulesSearch>) =>
     void navigate({ search: (current) => ({ ...current, ...patch }), replace: true });
-  const filters = activeFilters(search, change);
+  const filters = activeFilters(search, frameworks.nameOf, change);
 
   return (
     <Page title="Rules" total={totalOf(rules.data)}>
@@ -66,7 +67,7 @@ export function RulesPage() {
         />
         <FacetFilter
           label="Framework"
-          options={(frameworks.data ?? []).map((entry) => ({
+          options={frameworks.all.map((entry) => ({
             value: entry.id,
             label: entry.name,
             count: entry.rules_count,
@@ -105,6 +106,11 @@ export function RulesPage() {
   );
 }
 
+function AskedForBy({ rule }: { rule: Rule }) {
+  const frameworks = useFrameworks();
+  return <span className={classes.frameworks}>{frameworks.familiesOf(Object.keys(rule.references))}</span>;
+}
+
 const COLUMNS: ColumnDef<Rule>[] = [
   {
     id: 'title',
@@ -134,17 +140,21 @@ const COLUMNS: ColumnDef<Rule>[] = [
   {
     id: 'references',
     header: 'Asked for by',
-    cell: ({ row }) => <span className={classes.frameworks}>{Object.keys(row.original.references).join(', ')}</span>,
-    meta: { width: '280px', narrow: 'full' },
+    cell: ({ row }) => <AskedForBy rule={row.original} />,
+    meta: { width: '240px', narrow: 'full' },
   },
 ];
 
-function activeFilters(search: RulesSearch, change: (patch: Partial<RulesSearch>) => void): ActiveFilter[] {
+function activeFilters(
+  search: RulesSearch,
+  frameworkName: (id: string) => string,
+  change: (patch: Partial<RulesSearch>) => void,
+): ActiveFilter[] {
   const filters: ActiveFilter[] = [];
   const add = (text: string, patch: Partial<RulesSearch>) => filters.push({ text, clear: () => change(patch) });
   if (search.search) add(`Search is “${search.search}”`, { search: undefined });
   if (search.severity) add(`Severity is ${search.severity.join(' or ')}`, { severity: undefined });
   if (search.category) add(`Category is ${search.category.map(readableName).join(' or ')}`, { category: undefined });
-  if (search.framework) add(`Framework is ${search.framework}`, { framework: undefined });
+  if (search.framework) add(`Framework is ${frameworkName(search.framework)}`, { framework: undefined });
   return filters;
 }

@@ -16,9 +16,7 @@ export function ScanSummary({ scan }: { scan: Scan }) {
   return (
     <Card>
       <div className={classes.summary}>
-        <div className={classes.ringCell}>
-          <ScoreRing score={scan.score} />
-        </div>
+        <ScoreRing score={scan.score} />
         <div className={classes.block}>
           <h2>Rules by verdict</h2>
           {scan.score && <VerdictLegend counts={scan.score} />}
