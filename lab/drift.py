@@ -213,7 +213,10 @@ MISCONFIGURATIONS: Final = {
             *("no-world-writable-files", "passwd-file-permissions"),
         ),
         _service("cron-off", "cron.service", "no scheduled job runs"),
-        _service("rsyslog-off", "rsyslog.service", "nothing is logged to files"),
+        _service(
+            *("rsyslog-off", "rsyslog.service", "nothing is logged to files"),
+            *("logs-sent-away", "rsyslog-service-running"),
+        ),
     )
 }
 
