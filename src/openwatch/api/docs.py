@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any, Final
@@ -24,6 +25,8 @@ table { border-collapse: collapse; width: 100%; margin: .5rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; }
 tr + tr { border-top: 1px solid var(--line); }
 """
+
+_CODE: Final = re.compile(r"`([^`]+)`")
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -62,24 +65,30 @@ def page(document: Json) -> str:
             tag = (operation.get("tags") or ["other"])[0]
             by_tag.setdefault(tag, []).append(_operation(document, path, method, operation))
     sections = [f"<h2>{escape(tag)}</h2>{''.join(entries)}" for tag, entries in by_tag.items()]
+    shapes = (
+        f'<h3 id="{escape(name)}">{escape(name)}</h3><p>{_text(schema.get("description", ""))}</p>'
+        + _table(_fields(document, schema))
+        for name, schema in document["components"]["schemas"].items()
+    )
+    sections.append(f"<h2>Shapes</h2>{''.join(shapes)}")
     info = document["info"]
     return _PAGE.format(
         title=escape(f"{info['title']} {info['version']}"),
-        description=escape(info["description"]),
+        description=_text(info["description"]),
         sections="".join(sections),
     )
 
 
 def _operation(document: Json, path: str, method: str, operation: Json) -> str:
     permission = operation.get("x-permission", "public")
-    parts = [f"<p>{escape(operation.get('description', ''))}</p>"]
+    parts = [f"<p>{_text(operation.get('description', ''))}</p>"]
     if parameters := operation.get("parameters"):
         parts.append(_table(_parameter(document, parameter) for parameter in parameters))
     if body := operation.get("requestBody"):
         parts.append("<h4>Body</h4>" + _table(_fields(document, _schema_of(body))))
     for status, response in operation["responses"].items():
         if status != "default":
-            parts.append(f"<h4>{escape(status)} {escape(response.get('description', ''))}</h4>")
+            parts.append(f"<h4>{escape(status)} {_text(response.get('description', ''))}</h4>")
             parts.append(_table(_fields(document, _schema_of(response))))
     return (
         f"<details><summary><b>{method.upper()}</b><code>{escape(path)}</code>"
@@ -110,15 +119,17 @@ def _fields(document: Json, schema: Json) -> list[tuple[str, str, str]]:
 
 
 def _type(document: Json, schema: Json) -> str:
+    """Return the type of a value as HTML; shapes are links."""
     if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2]
+        name = escape(schema["$ref"].rpartition("/")[2])
+        return f'<a href="#{name}">{name}</a>'
     if "anyOf" in schema:
         return " or ".join(_type(document, choice) for choice in schema["anyOf"])
     if "enum" in schema:
-        return ", ".join(map(str, schema["enum"]))
+        return escape(", ".join(map(str, schema["enum"])))
     if schema.get("type") == "array":
         return f"list of {_type(document, schema.get('items', {}))}"
-    return schema.get("format") or schema.get("type", "any")
+    return escape(schema.get("format") or schema.get("type", "any"))
 
 
 def _resolve(document: Json, schema: Json) -> Json:
@@ -126,9 +137,13 @@ def _resolve(document: Json, schema: Json) -> Json:
     return document["components"]["schemas"][name] if name else schema
 
 
+def _text(text: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", escape(text))
+
+
 def _table(rows: Iterable[tuple[str, str, str]]) -> str:
     lines = [
-        f"<tr><th><code>{escape(name)}</code></th><td>{escape(kind)}</td><td>{escape(text)}</td></tr>"
+        f"<tr><th><code>{escape(name)}</code></th><td>{kind}</td><td>{_text(text)}</td></tr>"
         for name, kind, text in rows
     ]
     return f"<table>{''.join(lines)}</table>" if lines else ""
