@@ -30,10 +30,16 @@ def by_rule(report: ScanReport) -> dict[str, Outcome]:
     return {outcome.rule_id: outcome for outcome in report.outcomes}
 
 
-async def scan_lab(lab: LabSession, host: str, user: str, **login: str) -> ScanReport:
+async def scan_lab(
+    lab: LabSession, host: str, user: str, password: str | None = None
+) -> ScanReport:
     target = Target(
         lab.hosts[host].address,
-        login=Login(user, private_key=read_identity(lab.key_path).private_key, **login),
+        login=Login(
+            user,
+            private_key=read_identity(lab.key_path).private_key,
+            password=password,
+        ),
     )
     transport = await connect_ssh(target, host_keys=AcceptNew())
     try:
@@ -44,12 +50,12 @@ async def scan_lab(lab: LabSession, host: str, user: str, **login: str) -> ScanR
 
 @pytest.mark.ac("engine-11", "engine-13")
 async def test_a_real_host_in_three_round_trips_and_the_same_twice(lab: LabSession) -> None:
-    for user, login, mode in (
-        ("root", {}, PrivilegeMode.ROOT),
-        ("scan", {}, PrivilegeMode.SUDO),
-        ("scanpw", {"password": lab.password}, PrivilegeMode.SUDO_PASSWORD),
+    for user, password, mode in (
+        ("root", None, PrivilegeMode.ROOT),
+        ("scan", None, PrivilegeMode.SUDO),
+        ("scanpw", lab.password, PrivilegeMode.SUDO_PASSWORD),
     ):
-        report = await scan_lab(lab, "bookworm", user, **login)
+        report = await scan_lab(lab, "bookworm", user, password)
         assert report.traffic.round_trips <= 3
         assert report.snapshot.privilege == mode.value
         assert report.snapshot.identity.hostname == lab.hosts["bookworm"].name
