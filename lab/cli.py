@@ -21,7 +21,7 @@ from lab.host import MINI, SYSTEMD
 from lab.image import IMAGES, image_named
 from lab.image_build import cached, ensure_image, prune
 from lab.keys import key_path
-from lab.machine import Process, require_machine
+from lab.machine import require_machine
 from lab.place import Place
 from lab.state import HostRecord
 
@@ -50,8 +50,7 @@ def _up(options: argparse.Namespace) -> int:
     lab = _lab(options)
     images = _split(options.suite)
     wanted = _wanted(options.count, images)
-    owner = Process.of(os.getppid()) if options.until_parent_ends else None
-    lab.up(wanted, init=options.init, owner=owner)
+    lab.up(wanted, init=options.init)
     _print_status(lab)
     print(f"\nlog in with: {_ssh_line(lab, lab.host(wanted[0].name))}", file=sys.stderr)
     return 0
@@ -213,11 +212,6 @@ def _parser() -> argparse.ArgumentParser:
         "--suite", default="bookworm", metavar="IMAGE,...", help="images, taken in turn"
     )
     up.add_argument("--init", choices=(AUTO, SYSTEMD, MINI), default=AUTO)
-    up.add_argument(
-        "--until-parent-ends",
-        action="store_true",
-        help="the lab belongs to the calling process; leftovers go when the next test run starts",
-    )
     down = _command(commands, "down", _down, "stop and delete hosts, also what a killed run left")
     down.add_argument("host", nargs="*", help="only these")
     down.add_argument("--all", action="store_true", help="every lab of this checkout")

@@ -31,7 +31,7 @@ class Misconfiguration:
     setting: str
     plant: str
     mend: str
-    breaks: tuple[str, ...] = ()
+    breaks: tuple[str, ...]
     needs_systemd: bool = False
     needs_dpkg: bool = False
     in_sshd: bool = False
@@ -201,8 +201,14 @@ MISCONFIGURATIONS: Final = {
                 "no-files-without-owner",
             ),
         ),
-        _package("telnet", "a client that sends passwords in clear is installed"),
-        _package("nis", "the Network Information Service is installed"),
+        _package(
+            *("telnet", "a client that sends passwords in clear is installed"),
+            "legacy-clients-absent",
+        ),
+        _package(
+            *("nis", "the Network Information Service is installed"),
+            "legacy-clients-absent",
+        ),
         # After all that edits the accounts: shadow's tools copy these modes to their backup files.
         _mode(
             *("shadow-mode", "/etc/shadow", "0644", "everybody may read the password hashes"),
@@ -212,7 +218,10 @@ MISCONFIGURATIONS: Final = {
             *("passwd-mode", "/etc/passwd", "0666", "everybody may write the account list"),
             *("no-world-writable-files", "passwd-file-permissions"),
         ),
-        _service("cron-off", "cron.service", "no scheduled job runs"),
+        _service(
+            *("cron-off", "cron.service", "no scheduled job runs"),
+            "cron-running",
+        ),
         _service(
             *("rsyslog-off", "rsyslog.service", "nothing is logged to files"),
             *("logs-sent-away", "rsyslog-service-running"),

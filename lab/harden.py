@@ -1,7 +1,4 @@
-"""Settings that good practice asks for, so that a lab host passes the rules that look at them.
-
-What a lab host cannot have (a partition, an audit system, a kernel module) is not here.
-"""
+"""Settings that good practice asks for, so that a lab host passes the rules that look at them."""
 
 from __future__ import annotations
 
@@ -246,6 +243,17 @@ HARDENINGS: Final = (
     Hardening("mounts", MOUNTS, needs_systemd=True),
     Hardening("firewall", FIREWALL, needs_systemd=True),
 )
+
+# Rules that a hardened Debian host of the lab does not pass all the same, and why.
+CANNOT_HAVE: Final = {
+    "aide-installed": "its packages are many times larger than the rest of an image",
+    "aide-runs-regularly": "it is not installed",
+    "apparmor-enabled": "the machine's kernel is not the host's own",
+    "apparmor-no-complaining-profiles": "the machine's kernel is not the host's own",
+    "audit-service-running": "the kernel has one audit system and gives it to no container",
+    "one-time-synchronisation": "a host of the lab must not set the machine's clock",
+    "sudo-asks-for-password": "the account scan is there to scan without one",
+}
 
 
 def harden(host: HostRecord, hardenings: Iterable[Hardening] = HARDENINGS) -> tuple[str, ...]:

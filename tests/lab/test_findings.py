@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lab.drift import MISCONFIGURATIONS, Misconfiguration
+from lab.harden import CANNOT_HAVE
 from lab.session import LabHost, LabSession
 from openwatch.engine.assess import Verdict
 from openwatch.engine.rules import load_corpus
@@ -36,6 +37,7 @@ async def test_all_that_is_planted_on_a_hardened_host_is_found_and_nothing_else(
     with lab.fresh("bookworm") as host:
         host.harden()
         before = await not_passed(lab, host)
+        assert before >= CANNOT_HAVE.keys()
         expected = broken(list(MISCONFIGURATIONS.values()))
         assert not before & expected, "a hardened host passes what can be broken"
         host.plant(*MISCONFIGURATIONS)
