@@ -57,6 +57,9 @@ class SettingSubject(Subject):
     wins: Wins = Wins.LAST
     comment: str = "#;"
     ignore_case: bool = Field(default=False, description="Keys are the same in any case.")
+    lower_case: bool = Field(
+        default=False, description="Values are the same in any case; they are read in lower case."
+    )
 
     def model_post_init(self, context: object, /) -> None:
         if (self.section is not None) != (self.format is Format.SECTIONED):
@@ -99,7 +102,7 @@ class SettingSubject(Subject):
             key, value = split_setting(line, self.format)
             if (key.lower() if self.ignore_case else key) != wanted or section != self.section:
                 continue
-            yield value, Source(file.path, number, line)
+            yield value.lower() if self.lower_case else value, Source(file.path, number, line)
 
 
 def split_setting(line: str, form: Format) -> tuple[str, str]:

@@ -117,6 +117,15 @@ def test_a_main_file_may_have_the_last_word(drop_ins_first: bool, expected: str)
 
 
 @pytest.mark.ac("engine-14")
+@pytest.mark.parametrize(("lower_case", "expected"), [(True, "halt"), (False, "HALT")])
+def test_values_that_are_the_same_in_any_case(lower_case: bool, expected: str) -> None:
+    subject = SettingSubject.model_validate(
+        {"file": "/etc/a.conf", "key": "action", "ignore_case": True, "lower_case": lower_case}
+    )
+    assert value_of(subject, content("/etc/a.conf", {"/etc/a.conf": "Action = HALT\n"})) == expected
+
+
+@pytest.mark.ac("engine-14")
 def test_a_file_that_cannot_be_read_makes_the_setting_unknown() -> None:
     subject = SettingSubject.model_validate({"file": "/etc/a.conf", "key": "x"})
     closed = Fact(Request("content", "/etc/a.conf"), "cat", b"@ok /etc/a.conf\n!/etc/a.conf\n.\n")
