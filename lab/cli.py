@@ -15,7 +15,7 @@ from typing import Final
 
 from lab import drift, harden, host
 from lab.accounts import ACCOUNTS, PASSWORD
-from lab.control import AUTO, Lab, Want
+from lab.control import AUTO, Lab, Want, in_use
 from lab.errors import LabError
 from lab.host import MINI, SYSTEMD
 from lab.image import IMAGES, image_named
@@ -58,10 +58,20 @@ def _up(options: argparse.Namespace) -> int:
 
 def _down(options: argparse.Namespace) -> int:
     if options.all:
-        for place in Place.all():
-            Lab(place).down()
-        return 0
+        return _down_all()
     _lab(options).down(options.host or None)
+    return 0
+
+
+def _down_all() -> int:
+    """Labs of runs that go on are theirs to end; each other one is named as it goes."""
+    require_machine(images=False)
+    for place in Place.all():
+        if in_use(place):
+            print(f"{place.name}: belongs to a process that is running, left alone")
+            continue
+        Lab(place).down()
+        print(f"{place.name}: removed")
     return 0
 
 
@@ -214,7 +224,11 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--init", choices=(AUTO, SYSTEMD, MINI), default=AUTO)
     down = _command(commands, "down", _down, "stop and delete hosts, also what a killed run left")
     down.add_argument("host", nargs="*", help="only these")
-    down.add_argument("--all", action="store_true", help="every lab of this checkout")
+    down.add_argument(
+        "--all",
+        action="store_true",
+        help="every lab of this checkout, whoever started it by hand; not those of running tests",
+    )
     _command(commands, "status", _status, "a table of the hosts")
     _command(commands, "inventory", _inventory, "addresses, keys and accounts as JSON")
     execute = _host_command(commands, "exec", _exec, "run a command as root on a host, without SSH")

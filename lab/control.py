@@ -290,6 +290,15 @@ class Lab:
         self.place.known_hosts.write_text("".join(lines))
 
 
+def in_use(place: Place) -> bool:
+    """Whether the process that a lab belongs to is running."""
+    try:
+        owner = load(place).owner
+    except LabError:
+        return False
+    return owner is not None and owner.alive()
+
+
 def sweep_orphans(*, home: Path | None = None, say: Say | None = None) -> tuple[str, ...]:
     """Remove labs of this checkout whose owner has ended; return their names."""
     swept: list[str] = []

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from lab import cli, machine
+from lab import cli, machine, state
 from lab.control import Want
 from lab.image import IMAGES, image_named
 from lab.image_build import ensure_image
-from lab.place import lab_home
+from lab.place import Place, lab_home
 from lab.session import LabSession
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +72,26 @@ def test_up_names_the_same_hosts_each_time() -> None:
     assert [want.name for want in first] == ["bookworm-1", "trixie-1", "private-1", "bookworm-2"]
     assert cli._wanted(2, ["bookworm", "trixie"]) == first[:2]
     assert first[2] == Want("private-1", "bookworm", private=True)
+
+
+@pytest.mark.ac("lab-06")
+def test_down_all_leaves_the_lab_of_a_running_process_alone(
+    lab: LabSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    # A home of its own: this test must not take down what others run from this checkout.
+    monkeypatch.setenv("OPENWATCH_LAB_DIR", str(tmp_path))
+    running, by_hand = Place.of("running"), Place.of("by-hand")
+    state.save(running, state.State(owner=machine.Process.of(os.getpid())))
+    state.save(by_hand, state.State())
+    assert cli.main(["down", "--all"]) == 0
+    assert running.directory.exists()
+    assert not by_hand.directory.exists()
+    said = capsys.readouterr().out
+    assert "running: belongs to a process that is running" in said
+    assert "by-hand: removed" in said
 
 
 def test_help_names_accounts_images_and_settings() -> None:
