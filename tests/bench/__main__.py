@@ -8,10 +8,10 @@ import sys
 
 from lab.errors import UnavailableError
 from lab.session import lab_session
-from tests.bench import engine
+from tests.bench import engine, platform
 from tests.bench.figures import Report, print_report, write_report
 
-GROUPS = ("host", "judging", "fleet")
+GROUPS = ("host", "judging", "fleet", "platform")
 
 
 async def _host(report: Report) -> None:
@@ -28,6 +28,7 @@ async def _run(groups: list[str]) -> Report:
         "host": lambda: _host(report),
         "judging": lambda: engine.judging(report),
         "fleet": lambda: engine.many_hosts(report),
+        "platform": lambda: platform.platform(report),
     }
     for group in groups:
         print(f"measuring: {group}", file=sys.stderr, flush=True)
