@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
@@ -28,6 +24,7 @@ from openwatch.db.url import sqlalchemy_url
 from openwatch.kit.errors import OpenWatchError
 
 FOLDER: Final = Path(__file__).parent / "migrations"
+VERSIONS: Final = FOLDER / "versions"
 MINIMUM_SERVER: Final = 150_000  # PostgreSQL 15, as server_version_num
 # The key of our advisory lock: "openwatc" in ASCII, so that it cannot be guessed by accident.
 LOCK_KEY: Final = int.from_bytes(b"openwatc")
@@ -42,13 +39,11 @@ def upgrade(url: str) -> None:
     with _connect(url) as connection, connection.begin():
         _require_server(connection)
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK_KEY})
-        config = alembic_config()
         current = _current(connection)
         if current == head():
             return
         _require_known(current)
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        _run_alembic(connection)
 
 
 def require_current(url: str) -> None:
@@ -68,32 +63,39 @@ def current_revision(url: str) -> str | None:
 
 
 @lru_cache(maxsize=1)
+def revisions() -> tuple[str, ...]:
+    """Return every revision in order: each file of ``migrations/versions`` is named after its own.
+
+    Read from the names, so that a process that has nothing to migrate does not load Alembic.
+    """
+    return tuple(sorted(path.stem for path in VERSIONS.glob("[0-9]*.py")))
+
+
 def head() -> str:
     """Return the newest revision that this version of OpenWatch knows."""
-    revision = _scripts().get_current_head()
-    if revision is None:
-        raise LookupError(f"there are no migrations in {FOLDER}")
-    return revision
+    return revisions()[-1]
 
 
-def alembic_config() -> Config:
-    """Return Alembic's configuration; it has no file of its own."""
+def _run_alembic(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    return config
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(alembic_config())
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    exists = connection.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    if not exists.scalar_one():
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 def _require_known(current: str | None) -> None:
-    if current is not None and current not in {r.revision for r in _scripts().walk_revisions()}:
+    if current is not None and current not in revisions():
         raise OpenWatchError(NEWER_SCHEMA, current=current)
 
 

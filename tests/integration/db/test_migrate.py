@@ -81,7 +81,8 @@ def test_tables_in_code_and_in_migrations_agree(database_url: str) -> None:
 
 
 def test_revisions_form_one_line_and_are_named_after_their_files() -> None:
-    scripts = ScriptDirectory.from_config(migrate.alembic_config())
-    revisions = list(scripts.walk_revisions())
+    scripts = ScriptDirectory(str(migrate.FOLDER))
     assert len(scripts.get_heads()) == 1
-    assert all(script.module.__name__.startswith(script.revision) for script in revisions)
+    in_order = [script.revision for script in scripts.walk_revisions()][::-1]
+    assert tuple(in_order) == migrate.revisions()
+    assert scripts.get_current_head() == migrate.head()
