@@ -29,6 +29,9 @@ MINIMUM_SERVER: Final = 150_000  # PostgreSQL 15, as server_version_num
 # The key of our advisory lock: "openwatc" in ASCII, so that it cannot be guessed by accident.
 LOCK_KEY: Final = int.from_bytes(b"openwatc")
 CONNECT_TIMEOUT_SECONDS: Final = 10
+# PostgreSQL, appendix A: connection exception, invalid authorization, insufficient resources (too
+# many connections), operator intervention (shutting down), unknown database.
+_CONNECTION_CLASSES: Final = frozenset({"08", "28", "53", "57", "3D"})
 
 
 def upgrade(url: str) -> None:
@@ -119,13 +122,17 @@ def _connect(url: str) -> Generator[Connection]:
         with engine.connect() as connection:
             yield connection
     except OperationalError as error:
-        said = str(error.orig).strip().splitlines()
+        problem = str(error.orig).strip().partition("\n")[0] or type(error.orig).__name__
         if isinstance(error.orig, psycopg.errors.DiskFull):
-            raise OpenWatchError(
-                SERVER_DISK_FULL, problem=said[0] if said else "no space left"
-            ) from None
-        raise OpenWatchError(
-            UNREACHABLE, problem=said[0] if said else type(error.orig).__name__
-        ) from None
+            raise OpenWatchError(SERVER_DISK_FULL, problem=problem) from None
+        if _is_about_connection(error):
+            raise OpenWatchError(UNREACHABLE, problem=problem) from None
+        raise
     finally:
         engine.dispose()
+
+
+def _is_about_connection(error: OperationalError) -> bool:
+    """True when there is no connection; an error of a statement carries another SQLSTATE class."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state is None or state[:2] in _CONNECTION_CLASSES

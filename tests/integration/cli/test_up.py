@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from openwatch.db import embedded
+from openwatch.db import embedded, migrate
 from openwatch.kit.settings import Settings
 from tests.fixtures.running import Place, Running
 
@@ -150,6 +150,29 @@ def test_a_reachable_address_answers_tls_only(place: Place) -> None:
         plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200" not in plain.recv(1000)
     assert running.stop() == 0
+
+
+@pytest.mark.ac("bootstrap-07")
+def test_an_external_server_is_used_and_none_is_started(
+    place: Place, fresh_database_url: str
+) -> None:
+    running = place.up(database_url=fresh_database_url)
+    running.wait_until_ready()
+    assert "external, as OPENWATCH_DATABASE_URL says" in running.output
+    assert running.stop() == 0
+    assert not (place.data_dir / "postgres").exists()
+    assert migrate.current_revision(fresh_database_url) == migrate.head()
+
+
+@pytest.mark.ac("bootstrap-07")
+def test_an_external_server_that_is_away_is_one_sentence_without_the_password(
+    place: Place,
+) -> None:
+    running = place.up(database_url="postgresql://ow:hunter2@127.0.0.1:1/openwatch")
+    assert running.wait() == 2
+    assert "The database cannot be reached" in running.output
+    assert "hunter2" not in running.output
+    assert "Traceback" not in running.output
 
 
 @pytest.mark.ac("bootstrap-15")

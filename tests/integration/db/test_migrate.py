@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,6 +19,9 @@ from openwatch.db import embedded, migrate, models
 from openwatch.db.base import metadata
 from openwatch.db.url import sqlalchemy_url
 from openwatch.kit.errors import OpenWatchError
+from openwatch.kit.settings import Settings
+
+SYSTEM_SERVERS = sorted(Path("/usr/lib/postgresql").glob("1[5-9]/bin"))
 
 
 @pytest.fixture
@@ -58,6 +64,19 @@ def test_a_server_that_is_not_there_is_one_sentence() -> None:
     assert caught.value.code == "db.unreachable"
     assert "hunter2" not in caught.value.message
     assert "\n" not in caught.value.message
+
+
+@pytest.mark.skipif(not SYSTEM_SERVERS, reason="no PostgreSQL of the distribution is installed")
+def test_the_oldest_server_that_is_supported_takes_the_whole_schema() -> None:
+    data_dir = Path(tempfile.mkdtemp(prefix="openwatch-system-"))
+    settings = Settings(data_dir=data_dir, postgres_bin=SYSTEM_SERVERS[0])
+    try:
+        uri = embedded.start(settings, durable=False).uri
+        migrate.upgrade(uri)
+        migrate.require_current(uri)
+    finally:
+        embedded.stop(settings)
+        shutil.rmtree(data_dir)
 
 
 def test_tables_in_code_and_in_migrations_agree(database_url: str) -> None:

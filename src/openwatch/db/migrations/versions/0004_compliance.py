@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 
 import sqlalchemy as sa
@@ -14,6 +15,8 @@ down_revision = "0003_fleet"
 # procrastinate's own migrations, up to the version that this one was written for. The files of
 # released versions never change, so a later migration can apply those that follow.
 QUEUE_MIGRATIONS_UNTIL = "03.04.00_50"
+ADDED_VALUE = re.compile(r"^ALTER TYPE (\w+) ADD VALUE '(\w+)'[^;]*;", re.MULTILINE)
+ENUM_BEGINS = re.compile(r"CREATE TYPE (\w+) AS ENUM \(\s*")
 
 
 def upgrade() -> None:
@@ -207,9 +210,29 @@ def _create_history() -> None:
 
 def _create_queue() -> None:
     connection = op.get_bind().execution_options(no_parameters=True)
-    folder = files("procrastinate") / "sql" / "migrations"
-    for script in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if script.name.endswith(".sql") and script.name[:11] <= QUEUE_MIGRATIONS_UNTIL:
-            connection.exec_driver_sql(script.read_text(encoding="utf-8"))
+    for script in _queue_scripts():
+        connection.exec_driver_sql(script)
     # Execution options stay with the connection, which the migrations after this one use too.
     op.get_bind().execution_options(no_parameters=False)
+
+
+def _queue_scripts() -> list[str]:
+    """Return procrastinate's migrations, with values that are added to an enum put in at once.
+
+    Before version 17, PostgreSQL refuses to use a value in the transaction that added it
+    (ALTER TYPE, "Notes"), and ours is one transaction.
+    """
+    folder = files("procrastinate") / "sql" / "migrations"
+    scripts = [
+        script.read_text(encoding="utf-8")
+        for script in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if script.name.endswith(".sql") and script.name[:11] <= QUEUE_MIGRATIONS_UNTIL
+    ]
+    added: dict[str, list[str]] = {}
+    for enum, value in ADDED_VALUE.findall("\n".join(scripts)):
+        added.setdefault(enum, []).append(value)
+
+    def completed(match: re.Match[str]) -> str:
+        return match[0] + "".join(f"'{value}', " for value in added.get(match[1], []))
+
+    return [ENUM_BEGINS.sub(completed, ADDED_VALUE.sub("", script)) for script in scripts]
