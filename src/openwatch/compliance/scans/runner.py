@@ -260,6 +260,7 @@ class ScanRunner:
                 _log.error("the scan ended because of a defect", exc_info=error)
                 defect = OpenWatchError(errors.DEFECT, kind=type(error).__name__)
                 problem, again = Problem.of(defect), False
+        _log.warning("an attempt failed", code=problem.code, message=problem.message, again=again)
         end = service.put_back if again else service.fail
         await self._write(lease, lambda tx, held: end(tx, held, problem))
 
