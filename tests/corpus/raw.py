@@ -232,21 +232,20 @@ def _stat_block(host: Host, subject: str, trouble: Trouble | None) -> bytes:
     uids, gids = host.ids("passwd"), host.ids("group")
     lines = [f"@ok {subject}\n"]
     for path, entry in _paths(host, subject, host.files, host.directories):
-        kind, size = _kind(entry)
+        kind = _kind(entry)
         uid, gid = uids.get(entry.owner, 4242), gids.get(entry.group, 4242)
         owner = entry.owner if entry.owner in uids else "UNKNOWN"
         group = entry.group if entry.group in gids else "UNKNOWN"
         mode = entry.mode.lstrip("0") or "0"
-        lines.append(f"={mode}|{uid}|{gid}|{owner}|{group}|{size}|1|{kind}|{path}\n")
+        lines.append(f"={mode}|{uid}|{gid}|{owner}|{group}|{kind}|{path}\n")
     block = "".join((*lines, ".\n"))
     return (block[: len(block) // 2] if trouble else block).encode()
 
 
-def _kind(entry: File | Directory) -> tuple[str, int]:
+def _kind(entry: File | Directory) -> str:
     if isinstance(entry, Directory):
-        return "directory", 4096
-    size = len(entry.content.encode())
-    return ("regular file" if size else "regular empty file"), size
+        return "directory"
+    return "regular file" if entry.content else "regular empty file"
 
 
 def _content(host: Host, requests: Asked, own: Mapping[str, Trouble]) -> bytes:

@@ -73,8 +73,7 @@ class FileStat:
     gid: int
     owner: str
     group: str
-    size: int
-    links: int
+    empty: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +112,17 @@ class _PathProbe(Probe):
         return (self._item(requests),)
 
     def _item(self, requests: Sequence[Request]) -> Item:
-        steps = [f"q {quote(r.subject)} {_kind(r.subject)} {_word(r.subject)}" for r in requests]
-        body = _PARENT + self.each + "\n".join(steps) + "\nexit 0"
+        words = [_word(request.subject) for request in requests]
+        steps = [
+            f"q {quote(request.subject)} {_kind(request.subject)} {word}"
+            for request, word in zip(requests, words, strict=True)
+        ]
+        body = _PARENT + self.first(words) + self.each + "\n".join(steps) + "\nexit 0"
         return Item(self.name, body, self.verb, self.seconds, self.max_bytes)
+
+    def first(self, words: Sequence[str]) -> str:
+        """Return what is done once for all paths, before they are gone through."""
+        return ""
 
     def clean(self, block: bytes) -> bytes:
         """Return a block without secrets."""
@@ -149,16 +156,19 @@ class StatProbe(_PathProbe):
     verb = "stat"
     seconds = 20
     max_bytes = 4 * 1024 * 1024
-    # The same stat -c format is understood by GNU coreutils and by busybox.
+    # The same stat -c format is understood by GNU coreutils and by busybox. No size and no time: a
+    # log that grows is no change of the host. One process for all that a pattern matches, unless
+    # one of them is a link to nowhere or is refused.
     each = r"""
+t() { stat -L -c '=%a|%u|%g|%U|%G|%F|%n' -- "$@" 2>/dev/null; }
 q() {
   p=$1; k=$2; shift 2; parent "$p" "$k"
   printf '@%s %s\n' "$s" "$p"
-  for f do
+  if o=$(t "$@"); then printf '%s\n' "$o"
+  else for f do
     [ -e "$f" ] || [ -L "$f" ] || continue
-    stat -L -c '=%a|%u|%g|%U|%G|%s|%h|%F|%n' -- "$f" 2>/dev/null ||
-      { if [ -L "$f" ]; then echo "~$f"; else echo "!$f"; fi; }
-  done
+    t "$f" || { if [ -L "$f" ]; then echo "~$f"; else echo "!$f"; fi; }
+  done; fi
   echo .
 }
 """
@@ -198,9 +208,10 @@ q() {{
   for f do
     [ -f "$f" ] || continue
     n=$((n+1)); [ $n -le {MAX_FILES_PER_GLOB} ] || {{ echo "+$f"; break; }}
+    case $big in *"
+$f
+"*) echo "+$f"; continue;; esac
     if [ -r "$f" ]; then
-      b=$(wc -c <"$f") || {{ echo "!$f"; continue; }}
-      if [ "$b" -gt {MAX_FILE_BYTES} ]; then echo "+$f"; continue; fi
       echo "=$f"; sed 's/^/ /' "$f" || echo "!$f"
       echo
     else echo "!$f"; fi
@@ -208,6 +219,15 @@ q() {{
   echo .
 }}
 """
+
+    def first(self, words: Sequence[str]) -> str:
+        # One process tells the sizes of all files; the names of large ones stand in $big.
+        return (
+            f"big=$(stat -L -c '%s|%n' -- {' '.join(words)} 2>/dev/null |\n"
+            "while IFS='|' read -r b f; do\n"
+            f'[ "$b" -gt {MAX_FILE_BYTES} ] && echo "$f"; done)\n'
+            'big="\n$big\n"\n'
+        )
 
     def clean(self, block: bytes) -> bytes:
         return redact(block)
@@ -285,10 +305,10 @@ def _head(fact: Fact) -> list[str] | CouldNot:
 
 
 def _parse_stat(line: str) -> FileStat | None:
-    parts = line.split("|", 8)
-    if len(parts) != 9 or not parts[8].startswith("/"):
+    parts = line.split("|", 6)
+    if len(parts) != 7 or not parts[6].startswith("/"):
         return None
-    mode, uid, gid, owner, group, size, links, kind, path = parts
+    mode, uid, gid, owner, group, kind, path = parts
     try:
         return FileStat(
             path=path,
@@ -298,8 +318,7 @@ def _parse_stat(line: str) -> FileStat | None:
             gid=int(gid),
             owner=owner,
             group=group,
-            size=int(size),
-            links=int(links),
+            empty=kind == "regular empty file",
         )
     except ValueError:
         return None

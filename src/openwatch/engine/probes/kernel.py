@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -41,20 +42,24 @@ class _LineProbe(Probe):
         lines: dict[str, list[bytes]] = {}
         for line in (b"" if result is None else result.output).splitlines(keepends=True):
             subject, _, rest = line.partition(b" ")
-            lines.setdefault(subject.decode("utf-8", "replace"), []).append(rest)
+            lines.setdefault(self.spelt(subject.decode("utf-8", "replace")), []).append(rest)
         for request in requests:
             yield Fact(
                 request=request,
                 command=self.command(request),
-                output=b"".join(lines.get(request.subject, [])),
+                output=b"".join(lines.get(self.spelt(request.subject), [])),
                 exit_status=None if result is None else result.exit_status,
                 could_not=problem,
                 seconds=0.0 if result is None else result.seconds / max(1, len(requests)),
             )
 
+    def spelt(self, subject: str) -> str:
+        """Return the one spelling of a subject that has several."""
+        return subject
+
+    @abstractmethod
     def command(self, request: Request) -> str:
         """Return what a person would type to ask the same."""
-        raise NotImplementedError
 
 
 class SysctlProbe(_LineProbe):
@@ -68,9 +73,11 @@ class SysctlProbe(_LineProbe):
     def items(self, requests: Sequence[Request]) -> tuple[Item, ...]:
         keys = [_checked(r.subject, _SYSCTL_KEY) for r in requests]
         body = (
-            "g() { f=/proc/sys/$2\n"
+            "g() { f=/proc/sys/$2; v=\n"
             'if [ ! -e "$f" ]; then echo "$1 absent"\n'
-            'elif v=$(cat "$f" 2>/dev/null); then printf "%s =%s\\n" "$1" "$v"\n'
+            # Reading in the shell itself spares a process for each key.
+            'elif { IFS= read -r v <"$f"; } 2>/dev/null || v=$(cat "$f" 2>/dev/null); then\n'
+            'printf "%s =%s\\n" "$1" "$v"\n'
             'else echo "$1 denied"; fi; }\n'
             + "\n".join(f"g {key} {sysctl_path(key)}" for key in keys)
         )
@@ -95,34 +102,36 @@ class ModuleProbe(_LineProbe):
 
     name = "module"
 
+    def spelt(self, subject: str) -> str:
+        return subject.replace("-", "_")
+
     def command(self, request: Request) -> str:
         return f"modprobe -n -v {request.subject}; lsmod"
 
     def items(self, requests: Sequence[Request]) -> tuple[Item, ...]:
         names = [_checked(r.subject, _MODULE) for r in requests]
-        # Names are the same with - and _ (modprobe(8)); all is compared in the _ form.
+        # Names are the same with - and _ (modprobe(8)). Each table is gone through once for all.
+        pattern = "|".join(re.sub("[-_]", "[-_]", name) for name in names)
+        listed = " ".join(names)
         body = (
-            "t() { tr - _; }\n"
             # modprobe passes over a file that it may not read and says nothing.
             "for d in /etc /run /usr/local/lib /usr/lib /lib; do d=$d/modprobe.d\n"
             '[ -d "$d" ] || continue; for f in "$d" "$d"/*.conf; do\n'
             '[ ! -e "$f" ] || [ -r "$f" ] || { echo "$f: Permission denied" >&2; exit 1; }\n'
             "done; done\n"
-            "k=/lib/modules/$(uname -r)\n"
-            "l=; if [ -e /proc/modules ]; then l=$(cut -d' ' -f1 /proc/modules) || exit 1; fi\n"
-            "b=; d=; a=no\n"
-            'if [ -r "$k/modules.dep" ]; then a=yes; d=$(cut -d: -f1 "$k/modules.dep" | t);'
-            ' b=$(t <"$k/modules.builtin" 2>/dev/null); fi\n'
-            "c=$(modprobe --showconfig 2>/dev/null | grep -E '^(install|blacklist) ') || c=\n"
             "command -v modprobe >/dev/null 2>&1 || exit 127\n"
-            'm() { u=$(echo "$1" | t)\n'
-            'printf "%s\\n" "$l" | grep -qx "$u" && echo "$1 loaded"\n'
-            'if [ $a = yes ]; then echo "$1 index"\n'
-            'printf "%s\\n" "$b" | grep -q "/$u\\.ko" && echo "$1 builtin"\n'
-            'printf "%s\\n" "$d" | grep -q "/$u\\.ko" && echo "$1 available"; fi\n'
-            'printf "%s\\n" "$c" | while read -r w n r; do\n'
-            '[ "$(echo "$n" | t)" = "$u" ] && echo "$1 $w $r"; done\n'
-            'echo "$1 end"; }\n' + "\n".join(f"m {name}" for name in names)
+            f"p='{pattern}'\n"
+            "k=/lib/modules/$(uname -r)\n"
+            "if [ -e /proc/modules ]; then l=$(cut -d' ' -f1 /proc/modules) || exit 1\n"
+            'printf "%s\\n" "$l" | grep -xE "$p" | sed "s/$/ loaded/"; fi\n'
+            'if [ -r "$k/modules.dep" ]; then\n'
+            f"printf '%s index\\n' {listed}\n"
+            'cut -d: -f1 "$k/modules.dep" | sed -nE "s,.*/($p)\\.ko.*,\\1 available,p"\n'
+            'if [ -r "$k/modules.builtin" ]; then\n'
+            'sed -nE "s,.*/($p)\\.ko.*,\\1 builtin,p" "$k/modules.builtin"; fi; fi\n'
+            "modprobe --showconfig 2>/dev/null |"
+            ' sed -nE "s/^(install|blacklist) +($p)( +(.*))?$/\\2 \\1 \\4/p"\n'
+            f"printf '%s end\\n' {listed}"
         )
         return (Item(self.name, body, "modprobe", self.seconds, self.max_bytes),)
 

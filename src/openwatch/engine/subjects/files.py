@@ -55,7 +55,7 @@ class FileSubject(Subject):
         "group": Kind.TEXT,
         "uid": Kind.NUMBER,
         "gid": Kind.NUMBER,
-        "size": Kind.NUMBER,
+        "empty": Kind.FLAG,
     }
 
     path: Path | tuple[Path, ...] = Field(description="A path or pattern, or several.")
@@ -89,7 +89,7 @@ def _file_record(stat: FileStat) -> Record:
             "group": stat.group,
             "uid": stat.uid,
             "gid": stat.gid,
-            "size": stat.size,
+            "empty": stat.empty,
         },
         raw=f"{stat.mode:04o} {stat.owner}:{stat.group} {stat.type} {stat.path}",
     )

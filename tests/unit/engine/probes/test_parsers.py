@@ -25,7 +25,7 @@ line = st.one_of(
     st.sampled_from(
         [
             "@ok /etc/passwd", "@denied /etc/*.conf", "@partial /x", ".", "=/etc/a.conf", " x = 1",
-            "=644|0|0|root|root|1|1|regular file|/etc/passwd", "!/etc/a.conf", "+/etc/a.conf",
+            "=644|0|0|root|root|regular file|/etc/passwd", "!/etc/a.conf", "+/etc/a.conf",
             "#dpkg", "#rpm", "a|1|all|installed", "#tcp", "#end", "0100007F:0016 0A 0",
             "root:x:0:0:root:/root:/bin/sh", "root:$6$abc$def:1:2:3:4:5:6:", "Id=ssh.service",
             "LoadState=loaded", "ActiveState=active", "permitrootlogin no", "end", "#files",
