@@ -14,6 +14,20 @@ const accent: MantineColorsTuple = [
   '#1b2a70',
 ];
 
+/** Filled buttons that destroy something: white on the sixth and seventh shade has a contrast above 4.5 to 1. */
+const red: MantineColorsTuple = [
+  '#fbe9e7',
+  '#f6cfcb',
+  '#eda7a1',
+  '#e58279',
+  '#dd6157',
+  '#c9362d',
+  '#b3261e',
+  '#98201a',
+  '#7d1a15',
+  '#611410',
+];
+
 /** Mantine paints dark controls from this scale; it follows the dark half of tokens.css. */
 const dark: MantineColorsTuple = [
   '#eceef2',
@@ -31,7 +45,7 @@ const dark: MantineColorsTuple = [
 export const theme = createTheme({
   primaryColor: 'accent',
   primaryShade: { light: 6, dark: 5 },
-  colors: { accent, dark },
+  colors: { accent, dark, red },
   fontFamily: 'var(--ow-font)',
   fontFamilyMonospace: 'var(--ow-mono)',
   defaultRadius: 'sm',
@@ -45,6 +59,8 @@ export const theme = createTheme({
     TextInput: { defaultProps: { size: 'sm' } },
     Select: { defaultProps: { size: 'sm', allowDeselect: false } },
     Tooltip: { defaultProps: { openDelay: 250, events: { hover: true, focus: true, touch: true } } },
+    // The focus starts at the first item; a menu may hold nothing else that takes it.
+    Menu: { defaultProps: { withInitialFocusPlaceholder: false } },
     Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.45 } } },
     Drawer: { defaultProps: { position: 'right', overlayProps: { backgroundOpacity: 0.3 } } },
   },

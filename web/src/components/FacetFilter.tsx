@@ -36,9 +36,9 @@ export function FacetFilter({ label, options, value, onChange }: Props) {
           type="button"
           className={classes.trigger}
           data-active={value.length > 0 || undefined}
-          aria-label={['Filter by', label, chosen].filter(Boolean).join(' ')}
         >
-          {label}
+          <span className="visually-hidden">Filter by </span>
+          {label}{' '}
           {chosen && <span className={classes.triggerValue}>{chosen}</span>}
           <Icon name="chevronDown" size={12} />
         </button>

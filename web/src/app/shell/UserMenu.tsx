@@ -20,29 +20,27 @@ export function UserMenu({ onHelp }: { onHelp: () => void }) {
   const name = session.user.display_name || session.user.username;
   const leave = () => signOut.mutate(undefined, { onSettled: () => void navigate({ to: '/sign-in' }) });
   return (
-    <Menu position="top-start" width={210} shadow="md" loop>
+    <Menu position="top-start" width={210} shadow="md" loop withinPortal={false}>
       <Menu.Target>
-        <button type="button" className={classes.user} aria-label={`Account: ${name}`}>
+        <button type="button" className={classes.user}>
+          <span className="visually-hidden">{`Account: ${name}`}</span>
           <span className={classes.initials} aria-hidden="true">
             {initials(name)}
           </span>
-          <span className={classes.userName}>{name}</span>
+          <span className={classes.userName} aria-hidden="true">
+            {name}
+          </span>
         </button>
       </Menu.Target>
       <Menu.Dropdown>
         <Menu.Label>Appearance</Menu.Label>
-        {SCHEMES.map(({ value, label, icon }) => (
-          <Menu.Item
-            key={value}
-            role="menuitemradio"
-            aria-checked={colorScheme === value}
-            leftSection={<Icon name={icon} />}
-            rightSection={colorScheme === value ? <Icon name="check" size={14} /> : null}
-            onClick={() => setColorScheme(value)}
-          >
-            {label}
-          </Menu.Item>
-        ))}
+        <Menu.RadioGroup value={colorScheme} onChange={(value) => setColorScheme(value as MantineColorScheme)}>
+          {SCHEMES.map(({ value, label, icon }) => (
+            <Menu.RadioItem key={value} value={value} closeMenuOnClick rightSection={<Icon name={icon} />}>
+              {label}
+            </Menu.RadioItem>
+          ))}
+        </Menu.RadioGroup>
         <Menu.Divider />
         <Menu.Item leftSection={<Icon name="keyboard" />} rightSection={<kbd>?</kbd>} onClick={onHelp}>
           Shortcuts

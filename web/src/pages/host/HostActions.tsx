@@ -35,7 +35,7 @@ export function HostActions({ host }: { host: Host }) {
               </ActionIcon>
             </Menu.Target>
             <Menu.Dropdown>
-              <Menu.Item color="red" leftSection={<Icon name="trash" />} onClick={() => setDeleting(true)}>
+              <Menu.Item color="var(--ow-fail)" leftSection={<Icon name="trash" />} onClick={() => setDeleting(true)}>
                 Delete host
               </Menu.Item>
             </Menu.Dropdown>
