@@ -1,6 +1,5 @@
 import '@mantine/core/styles.layer.css';
 import '@mantine/notifications/styles.layer.css';
-import '@mantine/spotlight/styles.layer.css';
 import './app/styles/fonts.css';
 import './app/styles/tokens.css';
 import './app/styles/global.css';

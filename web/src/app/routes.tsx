@@ -19,7 +19,6 @@ export interface RouterContext {
 
 const root = createRootRouteWithContext<RouterContext>()({
   component: Outlet,
-  notFoundComponent: NotFoundPage,
   errorComponent: RouteErrorPage,
 });
 
@@ -64,7 +63,6 @@ const app = createRoute({
     throw redirect({ to: '/sign-in', search: { next: location.href } });
   },
   component: Shell,
-  notFoundComponent: NotFoundPage,
 });
 
 const index = createRoute({
@@ -147,6 +145,9 @@ const credential = createRoute({
   component: lazyRouteComponent(() => import('@/pages/credentials/EditCredentialPage'), 'EditCredentialPage'),
 });
 
+/** Every other address, inside the shell. */
+const nowhere = createRoute({ getParentRoute: () => app, path: '$', component: NotFoundPage });
+
 export const routeTree = root.addChildren([
   setup,
   signIn,
@@ -163,5 +164,6 @@ export const routeTree = root.addChildren([
     credentials,
     credentialNew,
     credential,
+    nowhere,
   ]),
 ]);

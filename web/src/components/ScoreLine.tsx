@@ -44,14 +44,14 @@ export function ScoreLine({ points }: { points: readonly HistoryPoint[] }) {
             ))}
             {placed.length > 1 && <path d={area(placed)} fill="var(--ow-accent-soft)" opacity="0.7" />}
             <path d={line(placed)} fill="none" stroke="var(--ow-accent-text)" strokeWidth="1.75" strokeLinejoin="round" />
-            <text className={classes.axis} x={AXIS_WIDTH} y={HEIGHT - 4}>
-              {shortTime(first.point.finished_at)}
-            </text>
             {placed.length > 1 && (
-              <text className={classes.axis} x={width} y={HEIGHT - 4} textAnchor="end">
-                {shortTime(last.point.finished_at)}
+              <text className={classes.axis} x={AXIS_WIDTH} y={HEIGHT - 4}>
+                {shortTime(first.point.finished_at)}
               </text>
             )}
+            <text className={classes.axis} x={width} y={HEIGHT - 4} textAnchor="end">
+              {shortTime(last.point.finished_at)}
+            </text>
           </svg>
           {placed.map((entry) => (
             <PointLink key={entry.point.scan_id} entry={entry} />

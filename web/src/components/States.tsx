@@ -10,16 +10,19 @@ interface EmptyProps {
   title: string;
   children?: ReactNode;
   actions?: ReactNode;
+  /** The level of its heading; 1 where it is the whole page. */
+  level?: 1 | 2;
 }
 
 /** Nothing is here, why, and what to do about it. */
-export function EmptyState({ icon, title, children, actions }: EmptyProps) {
+export function EmptyState({ icon, title, children, actions, level = 2 }: EmptyProps) {
+  const Heading = `h${level}` as const;
   return (
     <section className={classes.box} aria-label={title}>
       <span className={classes.glyph}>
         <Icon name={icon} size={18} />
       </span>
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       {children}
       {actions && <div className={classes.actions}>{actions}</div>}
     </section>
@@ -31,17 +34,19 @@ interface ErrorProps {
   onRetry?: () => void;
   /** What could not be done: "The hosts could not be read." */
   what?: string;
+  level?: 1 | 2;
 }
 
 /** A whole page or block that failed: the reason, what to do, and the id that finds it in the log. */
-export function ErrorState({ error, onRetry, what }: ErrorProps) {
+export function ErrorState({ error, onRetry, what, level = 2 }: ErrorProps) {
+  const Heading = `h${level}` as const;
   const problem = toApiError(error);
   return (
     <section className={classes.box} role="alert">
       <span className={classes.glyph} data-tone="error">
         <Icon name="warning" size={18} />
       </span>
-      <h2>{what ?? 'This could not be read'}</h2>
+      <Heading>{what ?? 'This could not be read'}</Heading>
       <p>{problem.message}</p>
       {problem.fix && <p>{problem.fix}</p>}
       <ProblemDetails problem={problem} />

@@ -7,7 +7,7 @@ import { listen } from '../shortcuts/registry';
 import { useShortcut } from '../shortcuts/useShortcut';
 import { Icon } from '@/components/Icon';
 import { Mark } from '@/components/Mark';
-import { CommandPalette, openPalette } from './CommandPalette';
+import { CommandPalette } from './CommandPalette';
 import { ConnectionIndicator } from './ConnectionIndicator';
 import { DESTINATIONS, type Destination } from './navigation';
 import classes from './Shell.module.css';
@@ -20,6 +20,8 @@ const MAC = /mac|iphone|ipad/i.test(navigator.userAgent);
 export function Shell() {
   const session = useSession();
   const [helpOpened, setHelpOpened] = useState(false);
+  const [paletteOpened, setPaletteOpened] = useState(false);
+  const openPalette = () => setPaletteOpened(true);
   const visible = DESTINATIONS.filter((entry) => session?.permissions.includes(entry.permission));
   useEffect(() => listen(window), []);
   useShortcut('?', () => setHelpOpened((opened) => !opened), {
@@ -33,8 +35,8 @@ export function Shell() {
         Skip to content
       </a>
       <div className={classes.shell}>
-        <Rail destinations={visible} onHelp={() => setHelpOpened(true)} />
-        <header className={classes.top}>
+        <Rail destinations={visible} onJump={openPalette} onHelp={() => setHelpOpened(true)} />
+        <div role="region" aria-label="Top bar" className={classes.top}>
           <Brand />
           <div className={classes.topTools}>
             <ConnectionIndicator compact />
@@ -43,7 +45,7 @@ export function Shell() {
             </ActionIcon>
             <UserMenu onHelp={() => setHelpOpened(true)} />
           </div>
-        </header>
+        </div>
         <Main />
         <nav className={classes.tabs} aria-label="Main">
           <Destinations destinations={visible} />
@@ -52,7 +54,12 @@ export function Shell() {
       {visible.map((entry) => (
         <GoTo key={entry.to} destination={entry} />
       ))}
-      <CommandPalette destinations={visible} onHelp={() => setHelpOpened(true)} />
+      <CommandPalette
+        opened={paletteOpened}
+        onChange={setPaletteOpened}
+        destinations={visible}
+        onHelp={() => setHelpOpened(true)}
+      />
       <ShortcutsDialog opened={helpOpened} onClose={() => setHelpOpened(false)} />
     </EventsProvider>
   );
@@ -76,11 +83,17 @@ function Main() {
   );
 }
 
-function Rail({ destinations, onHelp }: { destinations: readonly Destination[]; onHelp: () => void }) {
+interface RailProps {
+  destinations: readonly Destination[];
+  onJump: () => void;
+  onHelp: () => void;
+}
+
+function Rail({ destinations, onJump, onHelp }: RailProps) {
   return (
     <aside className={classes.rail} aria-label="Navigation">
       <Brand />
-      <button type="button" className={classes.jump} onClick={openPalette}>
+      <button type="button" className={classes.jump} onClick={onJump}>
         <Icon name="search" size={14} />
         <span>Search or jump</span>
         <kbd>{MAC ? '⌘K' : 'Ctrl K'}</kbd>

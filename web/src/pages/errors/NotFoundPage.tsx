@@ -8,6 +8,7 @@ export function NotFoundPage() {
   return (
     <EmptyState
       icon="search"
+      level={1}
       title="There is no page at this address"
       actions={
         <ButtonLink to="/hosts">

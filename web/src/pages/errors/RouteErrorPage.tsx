@@ -13,7 +13,7 @@ export function RouteErrorPage({ error, reset }: ErrorComponentProps) {
   };
   return (
     <main>
-      <ErrorState error={error} what="OpenWatch cannot show this page" onRetry={retry} />
+      <ErrorState level={1} error={error} what="OpenWatch cannot show this page" onRetry={retry} />
     </main>
   );
 }

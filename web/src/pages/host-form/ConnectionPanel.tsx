@@ -44,7 +44,7 @@ export function ConnectionPanel(props: Props) {
               name={name}
               before={before}
               pending={pending}
-              result={result?.steps.find((entry) => entry.step === step) ?? null}
+              result={stepResult(result, step, acceptedKey)}
             />
           ))}
         </ol>
@@ -71,6 +71,19 @@ export function ConnectionPanel(props: Props) {
       </div>
     </Card>
   );
+}
+
+/** A key that nobody has accepted yet lets a trial go on, but must not read as trusted. */
+function stepResult(
+  result: ConnectionTest | null,
+  step: ConnectionStep['step'],
+  acceptedKey: string | null,
+): ConnectionStep | null {
+  const found = result?.steps.find((entry) => entry.step === step);
+  if (!found) return null;
+  const key = result?.host_key;
+  if (step !== 'host_key' || found.status !== 'ok' || !key || key.known || acceptedKey === key.fingerprint) return found;
+  return { ...found, message: `The host showed a ${key.algorithm} key that is not known yet.` };
 }
 
 interface StepProps {

@@ -10,7 +10,7 @@ import { CopyButton } from '@/components/CopyButton';
 import { Icon } from '@/components/Icon';
 import { SeverityBadge, VerdictBadge } from '@/components/Pill';
 import { ErrorState } from '@/components/States';
-import { ObservationCard } from './Observation';
+import { Observations } from './Observation';
 import classes from './Outcomes.module.css';
 import { RuleText } from './RuleText';
 
@@ -116,9 +116,7 @@ function OutcomeBody({ outcome }: { outcome: OutcomeDetail }) {
       {observations.length > 0 && (
         <section className={classes.section}>
           <h3>What was read</h3>
-          {observations.map((observation, index) => (
-            <ObservationCard key={`${observation.fact} ${observation.field} ${index}`} observation={observation} />
-          ))}
+          <Observations key={outcome.rule_id} observations={observations} />
         </section>
       )}
       <Proof outcome={outcome} />
@@ -135,34 +133,31 @@ function OutcomeBody({ outcome }: { outcome: OutcomeDetail }) {
 /** The stored bytes: their hash, where to read them, which facts they hold. */
 function Proof({ outcome }: { outcome: OutcomeDetail }) {
   const hash = outcome.evidence_hash;
-  if (!hash && outcome.facts.length === 0) return null;
   return (
     <section className={classes.section}>
       <h3>Stored evidence</h3>
-      {hash && (
-        <div className={classes.buttons}>
-          <Hash value={hash} label="evidence hash" />
-          <Button
-            component="a"
-            href={evidenceAddress(hash)}
-            target="_blank"
-            rel="noreferrer"
-            variant="default"
-            leftSection={<Icon name="external" size={14} />}
-          >
-            Open
-          </Button>
-          <Button
-            component="a"
-            href={evidenceDownload(hash)}
-            download
-            variant="default"
-            leftSection={<Icon name="download" size={14} />}
-          >
-            Download
-          </Button>
-        </div>
-      )}
+      <div className={classes.buttons}>
+        <Hash value={hash} label="evidence hash" />
+        <Button
+          component="a"
+          href={evidenceAddress(hash)}
+          target="_blank"
+          rel="noreferrer"
+          variant="default"
+          leftSection={<Icon name="external" size={14} />}
+        >
+          Open
+        </Button>
+        <Button
+          component="a"
+          href={evidenceDownload(hash)}
+          download
+          variant="default"
+          leftSection={<Icon name="download" size={14} />}
+        >
+          Download
+        </Button>
+      </div>
       {outcome.facts.length > 0 && (
         <table className={classes.facts} aria-label="Facts">
           <thead>
@@ -176,7 +171,9 @@ function Proof({ outcome }: { outcome: OutcomeDetail }) {
             {outcome.facts.map((fact) => (
               <tr key={fact.id}>
                 <td>
-                  <code>{fact.id}</code>
+                  <a href={evidenceAddress(fact.hash)} target="_blank" rel="noreferrer">
+                    <code>{fact.id}</code>
+                  </a>
                 </td>
                 <td>{fact.exit_status ?? '–'}</td>
                 <td>

@@ -3,6 +3,7 @@ import { useState } from 'react';
 import type { Observation } from '@/api/types';
 import { CodeBlock, SourceLine } from '@/components/CodeBlock';
 import { Icon } from '@/components/Icon';
+import { plural } from '@/format/number';
 import { Visible } from '@/components/Visible';
 import classes from './Outcomes.module.css';
 
@@ -15,13 +16,14 @@ const TONE_TEXT: Record<Tone, string> = {
 };
 
 /** One thing that was read, what was expected of it, and the place and bytes that prove it. */
-export function ObservationCard({ observation }: { observation: Observation }) {
+function ObservationCard({ observation }: { observation: Observation }) {
   const tone = toneOf(observation);
   const { source } = observation;
+  const name = [observation.subject, observation.field].filter(Boolean).join(' ') || observation.fact;
   return (
-    <article className={classes.observation} aria-label={observation.field || observation.fact}>
+    <article className={classes.observation} aria-label={name}>
       <div className={classes.observationHead}>
-        <b>{observation.field || observation.fact}</b>
+        <b>{name}</b>
         <code className={classes.fact}>{observation.fact}</code>
       </div>
       <dl className={classes.compare}>
@@ -69,4 +71,33 @@ function RawBytes({ raw, startOpen }: { raw: string; startOpen: boolean }) {
 function toneOf(observation: Observation): Tone {
   if (observation.satisfied === true) return 'pass';
   return observation.satisfied === false ? 'fail' : 'error';
+}
+
+/** What speaks against the host first; what is as expected is folded away when something else is shown. */
+export function Observations({ observations }: { observations: readonly Observation[] }) {
+  const [open, setOpen] = useState(false);
+  const expected = observations.filter((observation) => observation.satisfied === true);
+  const others = observations.filter((observation) => observation.satisfied !== true);
+  const folded = others.length > 0 && expected.length > 0;
+  return (
+    <>
+      <Cards observations={others} />
+      {folded && (
+        <UnstyledButton onClick={() => setOpen(!open)} aria-expanded={open} fz="sm">
+          <Icon name={open ? 'chevronDown' : 'chevronRight'} size={14} style={{ verticalAlign: -2, marginRight: 4 }} />
+          {plural(expected.length, 'value')} as expected
+        </UnstyledButton>
+      )}
+      {(open || !folded) && <Cards observations={expected} />}
+    </>
+  );
+}
+
+function Cards({ observations }: { observations: readonly Observation[] }) {
+  return observations.map((observation, index) => (
+    <ObservationCard
+      key={`${observation.fact} ${observation.subject} ${observation.field} ${index}`}
+      observation={observation}
+    />
+  ));
 }

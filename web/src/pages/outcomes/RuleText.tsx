@@ -7,25 +7,28 @@ interface Props {
   rationale: string;
   fixText: string;
   references: Record<string, string[]>;
+  /** The level of its headings. */
+  level?: 2 | 3;
 }
 
 /** What a rule wants, why, how to get there, and which controls ask for it. */
-export function RuleText({ description, rationale, fixText, references }: Props) {
+export function RuleText({ description, rationale, fixText, references, level = 3 }: Props) {
   return (
     <>
-      <TextSection title="What is required" text={description} />
-      <TextSection title="Why" text={rationale} />
-      <TextSection title="How to fix it" text={fixText} />
-      <References references={references} />
+      <TextSection level={level} title="What is required" text={description} />
+      <TextSection level={level} title="Why" text={rationale} />
+      <TextSection level={level} title="How to fix it" text={fixText} />
+      <References level={level} references={references} />
     </>
   );
 }
 
-function TextSection({ title, text }: { title: string; text: string }) {
+function TextSection({ level, title, text }: { level: 2 | 3; title: string; text: string }) {
+  const Heading = `h${level}` as const;
   if (text.trim() === '') return null;
   return (
     <section className={classes.section}>
-      <h3>{title}</h3>
+      <Heading>{title}</Heading>
       <p className={classes.text}>
         <InlineCode text={text} />
       </p>
@@ -33,13 +36,14 @@ function TextSection({ title, text }: { title: string; text: string }) {
   );
 }
 
-function References({ references }: { references: Record<string, string[]> }) {
+function References({ level, references }: { level: 2 | 3; references: Record<string, string[]> }) {
+  const Heading = `h${level}` as const;
   const frameworks = useFrameworks();
   const entries = Object.entries(references).filter(([, ids]) => ids.length > 0);
   if (entries.length === 0) return null;
   return (
     <section className={classes.section}>
-      <h3>Asked for by</h3>
+      <Heading>Asked for by</Heading>
       <dl className={classes.references}>
         {entries.map(([framework, ids]) => (
           <div key={framework} style={{ display: 'contents' }}>

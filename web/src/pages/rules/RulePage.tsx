@@ -43,7 +43,7 @@ export function RulePage() {
     >
       <Card>
         <div className={classes.body}>
-          <RuleText description={description} rationale={rationale} fixText={fix_text} references={references} />
+          <RuleText level={2} description={description} rationale={rationale} fixText={fix_text} references={references} />
         </div>
       </Card>
     </Page>
