@@ -91,7 +91,7 @@ class Snapshot:
     @cached_property
     def identity(self) -> HostIdentity:
         kernel = self.read(Request("kernel"))
-        known = kernel if isinstance(kernel, Kernel) else Kernel("", "", "", "", -1, "")
+        known = kernel if isinstance(kernel, Kernel) else Kernel("", "", "", "", -1, None)
         os_release = self.read(Request("os_release"))
         return HostIdentity(
             hostname=known.hostname,

@@ -219,7 +219,7 @@ def test_the_walk_finds_what_is_planted(tmp_path: Path) -> None:
     probe = PROBES["sweep"]
     (item,) = probe.items([Request("sweep")])
     # The real program, with the folder in place of the machine's file systems.
-    body = item.body.replace("find $m -xdev", f"find '{tmp_path}' -xdev")
+    body = item.body.replace('find "$@" -xdev', f"find '{tmp_path}' -xdev")
     narrowed = Item(item.id, body, item.command, item.seconds, item.max_bytes)
     assert narrowed.body != item.body
     for argv in (["dash"], ["bash"]):
@@ -227,6 +227,107 @@ def test_the_walk_finds_what_is_planted(tmp_path: Path) -> None:
         (fact,) = probe.facts([Request("sweep")], reader.results)
         found = {f.path.removeprefix(f"{tmp_path}/") for f in probe.read(fact) if f.mode & 2}
         assert found == {"plain", "with blank", "new\\nline", "back\\\\slash", "ünïcode"}
+
+
+MOUNTS = r"""
+21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+22 21 0:5 / /proc rw - proc proc rw
+23 21 0:6 / /sys/fs/x rw - tmpfs tmpfs rw
+24 21 8:2 / /mnt/with\040blank\134 rw - xfs /dev/sdb1 rw
+25 21 0:7 / /mnt/nas rw shared:2 master:3 - nfs4 nas:/x rw
+26 21 0:8 / /usr ro - overlay sysext rw
+27 21 0:9 / /var/lib/docker/overlay2/1/merged rw - overlay overlay rw
+28 21 8:3 / /data rw - ext4 /dev/sdc1 rw
+29 28 0:10 / /data rw - nfs4 nas:/data rw
+30 21 7:1 / /snap/core rw - squashfs /dev/loop1 ro
+""".lstrip()
+
+
+@pytest.mark.ac("engine-05")
+@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize(
+    ("mounts", "walked"),
+    [
+        (MOUNTS, ["/", "/mnt/with blank\\", "/usr"]),
+        # The root of a host without a disk is its own all the same.
+        ("1 1 0:1 / / rw - nfs nas:/root rw\n", ["/"]),
+    ],
+)
+def test_the_walk_goes_where_the_host_keeps_its_own_files(
+    name: str, mounts: str, walked: list[str], tmp_path: Path
+) -> None:
+    table = tmp_path / "mountinfo"
+    table.write_text(mounts)
+    (item,) = PROBES["sweep"].items([Request("sweep")])
+    head, found, _ = item.body.partition('e="( -type')
+    assert found
+    body = head.replace("/proc/self/mountinfo", str(table)) + "printf '%s\\n' \"$@\"\n"
+    done = subprocess.run([*shell(name), "-c", body], capture_output=True, text=True, check=True)
+    listed = [line for line in done.stdout.splitlines() if not line.startswith("#")]
+    assert listed == walked
+
+
+@pytest.mark.ac("engine-05")
+def test_a_walk_without_a_file_system_is_no_walk(tmp_path: Path) -> None:
+    (item,) = PROBES["sweep"].items([Request("sweep")])
+    body = item.body.replace("/proc/self/mountinfo", "/dev/null")
+    reader = run(["sh"], program([Item("sweep", body, "find", 9, 9999)], NONCE), cwd=tmp_path)
+    (fact,) = PROBES["sweep"].facts([Request("sweep")], reader.results)
+    assert isinstance(PROBES["sweep"].read(fact), CouldNot)
+
+
+@pytest.mark.ac("engine-05")
+def test_a_name_with_a_line_break_forges_nothing(tmp_path: Path) -> None:
+    forged = "a\n.\n@ok /etc/passwd\n=600|0|0|root|root|regular file|/etc/passwd\n.conf"
+    folder = tmp_path
+    for part in forged.split("/")[:-1]:
+        folder = folder / part
+        folder.mkdir(exist_ok=True)
+    (tmp_path / "x\ny.conf").write_text("x\n")
+    requests = (
+        Request("stat", "/etc/passwd"),
+        Request("stat", f"{tmp_path}/*.conf"),
+        Request("content", f"{tmp_path}/*.conf"),
+        Request("stat", f"{tmp_path}/*/passwd*/*"),
+    )
+    found = facts(requests, run(["sh"], collector(requests)))
+    (passwd,) = PROBES["stat"].read(found["stat:/etc/passwd"])
+    assert passwd.mode == 0o644
+    stat = PROBES["stat"].read(found[requests[1].id])
+    assert stat.reason is Reason.UNPARSABLE
+    (content,) = PROBES["content"].read(found[requests[2].id])
+    assert content.could_not is not None
+    assert content.could_not.reason is Reason.UNPARSABLE
+
+
+@pytest.mark.ac("engine-14")
+@pytest.mark.parametrize("name", SHELLS)
+def test_a_link_to_nothing_is_an_empty_file(name: str, tmp_path: Path) -> None:
+    (tmp_path / "50-a.conf").symlink_to("/dev/null")
+    (tmp_path / "60-b.conf").symlink_to("/nowhere/at/all")
+    request = Request("content", f"{tmp_path}/*.conf")
+    found = facts([request], run(shell(name), collector([request])))
+    (file,) = PROBES["content"].read(found[request.id])
+    assert (file.path, file.text, file.could_not) == (f"{tmp_path}/50-a.conf", "", None)
+
+
+@pytest.mark.ac("engine-06")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to look with the eyes of another user")
+def test_a_link_into_a_closed_directory_is_not_a_link_to_nowhere(tmp_path: Path) -> None:
+    for folder in [tmp_path, *tmp_path.parents]:
+        if folder.stat().st_uid == 0 and folder != Path("/") and "pytest" in str(folder):
+            folder.chmod(0o755)
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "real").write_text("x\n")
+    (tmp_path / "a.conf").symlink_to(closed / "real")
+    requests = (Request("stat", f"{tmp_path}/a.conf"), Request("content", f"{tmp_path}/a.conf"))
+    reader = run(["sh"], collector(requests), user=65534, group=65534, extra_groups=[], cwd="/")
+    found = facts(requests, reader)
+    assert PROBES["stat"].read(found[requests[0].id]).reason is Reason.DENIED
+    (file,) = PROBES["content"].read(found[requests[1].id])
+    assert file.could_not is not None
+    assert file.could_not.reason is Reason.DENIED
 
 
 @pytest.mark.ac("engine-13")

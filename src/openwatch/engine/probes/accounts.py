@@ -49,20 +49,24 @@ class Shadow:
     line: int
 
 
+_NO_HASH_ON_HOST: Final = "/^[^:]*:(x|[*!]*):/!s/^([^:]*):[^:]*:/\\1:<hash>:/"
+"""A password field that is not ``x``, empty or made of lock marks holds a hash, locked or not."""
+_NO_HASH: Final = re.compile(rb"(?m)^([^:\n]*):(?!(?:x|[*!]*|<hash>):)[^:\n]*:")
+
+
 class PasswdProbe(TableProbe):
     """passwd(5)."""
 
     name = "passwd"
     command = "cat /etc/passwd"
-    # A password field that is neither x, * nor empty is a hash in a world-readable file.
-    body = "sed -E 's/^([^:]*):[^x*!:][^:]*:/\\1:<hash>:/' /etc/passwd"
+    body = f"sed -E '{_NO_HASH_ON_HOST}' /etc/passwd"
 
     def clean(self, output: bytes) -> bytes:
-        return re.sub(rb"(?m)^([^:\n]*):(?!<hash>:)[^x*!:\n][^:\n]*:", rb"\1:<hash>:", output)
+        return _NO_HASH.sub(rb"\1:<hash>:", output)
 
     def parse(self, text: str) -> tuple[Account, ...] | CouldNot:
         accounts: list[Account] = []
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             if _skipped(line):
                 continue
             parts = line.split(":")
@@ -80,14 +84,14 @@ class GroupProbe(TableProbe):
 
     name = "group"
     command = "cat /etc/group"
-    body = "sed -E 's/^([^:]*):[^x*!:][^:]*:/\\1:<hash>:/' /etc/group"
+    body = f"sed -E '{_NO_HASH_ON_HOST}' /etc/group"
 
     def clean(self, output: bytes) -> bytes:
-        return re.sub(rb"(?m)^([^:\n]*):(?!<hash>:)[^x*!:\n][^:\n]*:", rb"\1:<hash>:", output)
+        return _NO_HASH.sub(rb"\1:<hash>:", output)
 
     def parse(self, text: str) -> tuple[Group, ...] | CouldNot:
         groups: list[Group] = []
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             if _skipped(line):
                 continue
             parts = line.split(":")
@@ -116,11 +120,11 @@ class ShadowProbe(TableProbe):
 
     def clean(self, output: bytes) -> bytes:
         # The same once more on our side: what is stored must not depend on the host's sed.
-        return b"".join(_redact(line) for line in output.splitlines(keepends=True))
+        return b"".join(_redact(line) for line in re.findall(rb"[^\n]*\n|[^\n]+", output))
 
     def parse(self, text: str) -> tuple[Shadow, ...] | CouldNot:
         entries: list[Shadow] = []
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             if _skipped(line):
                 continue
             entry = _shadow(line, number)

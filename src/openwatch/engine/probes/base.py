@@ -137,7 +137,7 @@ class TableProbe(Probe):
     def read(self, fact: Fact) -> Any:
         if fact.could_not is not None:
             return fact.could_not
-        return self.parse(fact.output.decode("utf-8", "surrogateescape"))
+        return self.parse(fact.output.decode("utf-8", "backslashreplace"))
 
     @abstractmethod
     def parse(self, text: str) -> Any:

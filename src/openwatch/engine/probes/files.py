@@ -14,6 +14,7 @@ from typing import Final
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.frames import ItemResult
 from openwatch.engine.probes.base import Item, Probe, failure, quote
+from openwatch.engine.probes.redaction import redact
 
 MAX_FILE_BYTES: Final = 512 * 1024
 """The largest configuration file that is read whole."""
@@ -27,9 +28,17 @@ _SAFE_GLOB: Final = re.compile(r"/[A-Za-z0-9_@%+=:,./*?\[\]{}~ -]*\Z")
 # over several directories, seen by a user who may not enter them all). It walks up to the first
 # directory that exists: a missing parent is an answer, a closed one is not.
 _PARENT: Final = r"""
+nl='
+'
 u=$(id -u)
 parent() {
-  if [ "$2" = deep ] && [ "$u" != 0 ]; then s=partial; return; fi
+  if [ "$2" = deep ]; then
+    [ "$u" = 0 ] || { s=partial; return; }
+    # Root is a stranger on file systems of others, such as homes on NFS.
+    IFS=; for d in ${1%/*}; do
+      if [ -d "$d" ] && [ ! -x "$d" ]; then unset IFS; s=partial; return; fi
+    done; unset IFS
+  fi
   d=$1
   while :; do
     d=${d%/*}; [ -n "$d" ] || d=/
@@ -42,24 +51,6 @@ parent() {
   done
 }
 """
-
-_CRYPT_HASH: Final = re.compile(rb"(\$(?:[0-9a-z]{1,4}|sha1|md5)\$)[^\s:$][^\s:]*")
-_GRUB_HASH: Final = re.compile(rb"(grub\.pbkdf2\.[a-z0-9]+\.)[0-9A-Fa-f.]+")
-_PRIVATE_KEY: Final = re.compile(
-    rb"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
-)
-_SECRET_SETTING: Final = re.compile(
-    rb"(?im)^([^\S\n]*[\w.-]*(?:password|passwd|passphrase|secret|token|bindpw)[\w.-]*"
-    rb"[^\S\n]*[=:][^\S\n]*)(?=\S)[^\n]+"
-)
-
-
-def redact(output: bytes) -> bytes:
-    """Return file text without password hashes, private keys and values of secret settings."""
-    output = _CRYPT_HASH.sub(rb"\1<redacted>", output)
-    output = _GRUB_HASH.sub(rb"\1<redacted>", output)
-    output = _PRIVATE_KEY.sub(rb"\1<redacted>\2", output)
-    return _SECRET_SETTING.sub(rb"\1<redacted>", output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +76,10 @@ class FileContent:
     could_not: CouldNot | None = None
 
     def lines(self) -> Iterable[tuple[int, str]]:
-        """Return the lines with their numbers, counted from 1."""
-        return enumerate(self.text.splitlines(), start=1)
+        """Return the lines with their numbers, counted from 1. Only a newline ends a line: a form
+        feed or U+2028 in a comment does not.
+        """
+        return enumerate(self.text.split("\n"), start=1)
 
 
 def _check(path: str) -> str:
@@ -158,16 +151,17 @@ class StatProbe(_PathProbe):
     max_bytes = 4 * 1024 * 1024
     # The same stat -c format is understood by GNU coreutils and by busybox. No size and no time: a
     # log that grows is no change of the host. One process for all that a pattern matches, unless
-    # one of them is a link to nowhere or is refused.
+    # one of them is a link to nowhere or is refused; only root can tell these two apart.
     each = r"""
 t() { stat -L -c '=%a|%u|%g|%U|%G|%F|%n' -- "$@" 2>/dev/null; }
 q() {
   p=$1; k=$2; shift 2; parent "$p" "$k"
   printf '@%s %s\n' "$s" "$p"
+  case "$*" in *"$nl"*) echo "?$p"; echo .; return;; esac
   if o=$(t "$@"); then printf '%s\n' "$o"
   else for f do
     [ -e "$f" ] || [ -L "$f" ] || continue
-    t "$f" || { if [ -L "$f" ]; then echo "~$f"; else echo "!$f"; fi; }
+    t "$f" || { if [ -L "$f" ] && [ "$u" = 0 ]; then echo "~$f"; else echo "!$f"; fi; }
   done; fi
   echo .
 }
@@ -182,6 +176,8 @@ q() {
         for line in head:
             if line.startswith("~"):
                 continue
+            if line.startswith("?"):
+                return _line_break(line[1:])
             if line.startswith("!"):
                 return CouldNot(Reason.DENIED, f"stat of {line[1:]} was refused.")
             stat = _parse_stat(line[1:]) if line.startswith("=") else None
@@ -206,7 +202,13 @@ q() {{
   printf '@%s %s\n' "$s" "$p"
   n=0
   for f do
-    [ -f "$f" ] || continue
+    case $f in *"$nl"*) echo "?$p"; continue;; esac
+    if [ ! -f "$f" ]; then
+      # A link to /dev/null hides the files of the same name in other directories.
+      if [ -L "$f" ] && [ -c "$f" ]; then printf '=%s\n\n' "$f"
+      elif [ -L "$f" ] && [ ! -e "$f" ] && [ "$u" != 0 ]; then echo "!$f"; fi
+      continue
+    fi
     n=$((n+1)); [ $n -le {MAX_FILES_PER_GLOB} ] || {{ echo "+$f"; break; }}
     case $big in *"
 $f
@@ -225,7 +227,7 @@ $f
         return (
             f"big=$(stat -L -c '%s|%n' -- {' '.join(words)} 2>/dev/null |\n"
             "while IFS='|' read -r b f; do\n"
-            f'[ "$b" -gt {MAX_FILE_BYTES} ] && echo "$f"; done)\n'
+            f'[ "$b" -gt {MAX_FILE_BYTES} ] && echo "$f"; done 2>/dev/null)\n'
             'big="\n$big\n"\n'
         )
 
@@ -249,6 +251,8 @@ $f
                     current = texts.setdefault(rest, [])
                 case "!":
                     problems[rest] = CouldNot(Reason.DENIED, f"{rest} could not be opened.")
+                case "?":
+                    problems[rest] = _line_break(rest)
                 case "+":
                     problems[rest] = CouldNot(Reason.TRUNCATED, f"{rest} is beyond the limits.")
                 case "":
@@ -259,6 +263,11 @@ $f
         return tuple(
             FileContent(path, "\n".join(texts.get(path, [])), problems.get(path)) for path in paths
         )
+
+
+def _line_break(pattern: str) -> CouldNot:
+    """A name with a line break could pass for any line of an answer: it is never printed."""
+    return CouldNot(Reason.UNPARSABLE, f"{pattern} matches a name with a line break.")
 
 
 def _kind(path: str) -> str:
@@ -276,7 +285,7 @@ def _blocks(output: bytes) -> dict[str, bytes]:
         head, _, body = part.partition(b"\n")
         _, _, subject = head.partition(b" ")
         if subject and (body == b".\n" or body.endswith(b"\n.\n")):
-            blocks[subject.decode("utf-8", "replace")] = part
+            blocks[subject.decode("utf-8", "backslashreplace")] = part
     return blocks
 
 
@@ -284,7 +293,7 @@ def _head(fact: Fact) -> list[str] | CouldNot:
     """Return the lines of a block, or why its directory could not be looked into."""
     if fact.could_not is not None:
         return fact.could_not
-    lines = fact.output.decode("utf-8", "surrogateescape").split("\n")
+    lines = fact.output.decode("utf-8", "backslashreplace").split("\n")
     state = lines[0].partition(" ")[0]
     body = lines[1:-2]
     if lines[-2:] != [".", ""]:
@@ -299,7 +308,9 @@ def _head(fact: Fact) -> list[str] | CouldNot:
                 Reason.DENIED, f"The directory of {fact.request.subject} may not be entered."
             )
         case "@partial":
-            return CouldNot(Reason.DENIED, f"Only root can look at all of {fact.request.subject}.")
+            return CouldNot(
+                Reason.DENIED, f"Not every directory of {fact.request.subject} may be entered."
+            )
         case _:
             return CouldNot(Reason.UNPARSABLE, f"Unexpected state {state[:40]!r}.")
 

@@ -124,11 +124,10 @@ class ModuleProbe(_LineProbe):
             "k=/lib/modules/$(uname -r)\n"
             "if [ -e /proc/modules ]; then l=$(cut -d' ' -f1 /proc/modules) || exit 1\n"
             'printf "%s\\n" "$l" | grep -xE "$p" | sed "s/$/ loaded/"; fi\n'
-            'if [ -r "$k/modules.dep" ]; then\n'
+            'if [ -r "$k/modules.dep" ] && [ -r "$k/modules.builtin" ]; then\n'
             f"printf '%s index\\n' {listed}\n"
             'cut -d: -f1 "$k/modules.dep" | sed -nE "s,.*/($p)\\.ko.*,\\1 available,p"\n'
-            'if [ -r "$k/modules.builtin" ]; then\n'
-            'sed -nE "s,.*/($p)\\.ko.*,\\1 builtin,p" "$k/modules.builtin"; fi; fi\n'
+            'sed -nE "s,.*/($p)\\.ko.*,\\1 builtin,p" "$k/modules.builtin"; fi\n'
             "modprobe --showconfig 2>/dev/null |"
             ' sed -nE "s/^(install|blacklist) +($p)( +(.*))?$/\\2 \\1 \\4/p"\n'
             f"printf '%s end\\n' {listed}"
@@ -148,7 +147,8 @@ class ModuleProbe(_LineProbe):
             built_in="builtin" in lines if indexed else None,
             available=("available" in lines or "builtin" in lines) if indexed else None,
             blacklisted=any(line.split()[0] == "blacklist" for line in lines if line),
-            install=installs[-1].strip() if installs else None,
+            # Of several commands kmod runs the first.
+            install=installs[0].strip() if installs else None,
         )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.frames import ItemResult
 from openwatch.engine.probes.base import TableProbe
+from openwatch.engine.probes.redaction import redact
 
 REMOTE_TYPES: Final = (
     "nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "ncpfs", "9p", "ceph", "glusterfs", "lustre",
@@ -22,6 +23,12 @@ PSEUDO_TYPES: Final = (
     "pstore", "bpf", "configfs", "selinuxfs", "binfmt_misc", "hugetlbfs", "rpc_pipefs", "nsfs",
     "efivarfs", "squashfs", "iso9660", "ramfs",
 )  # fmt: skip
+
+CONTAINER_MOUNTS: Final = (
+    "*/merged", "*/rootfs", "/run/*", "/var/lib/docker/*", "/var/lib/containers/*",
+    "/var/lib/containerd/*",
+)  # fmt: skip
+"""Where the overlays of containers are mounted; any other overlay is a part of the host's tree."""
 
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
@@ -45,8 +52,9 @@ class Found:
     mode: int
     uid: int
     gid: int
-    known_owner: bool
-    known_group: bool
+    known_owner: bool | None
+    """``None``: a directory service that does not list its entries may know the owner."""
+    known_group: bool | None
 
 
 class MountsProbe(TableProbe):
@@ -57,13 +65,14 @@ class MountsProbe(TableProbe):
     body = "cat /proc/self/mountinfo"
 
     def clean(self, output: bytes) -> bytes:
-        # Mount ids and device numbers change from boot to boot and decide nothing.
-        lines = (re.sub(rb"^\d+ \d+ \d+:\d+ ", b"", line) for line in output.splitlines())
-        return b"".join(line + b"\n" for line in lines)
+        lines = (_BOOT_ONLY.sub(b"", line) for line in redact(output).split(b"\n") if line)
+        kept = (line for line in lines if not _SESSION_MOUNT.match(line))
+        # Of two mounts on one place the later one counts: the sort is stable.
+        return b"".join(line + b"\n" for line in sorted(kept, key=_target))
 
     def parse(self, text: str) -> dict[str, Mount] | CouldNot:
         mounts: dict[str, Mount] = {}
-        for line in text.splitlines():
+        for line in text.split("\n")[:-1]:
             left, separator, right = line.partition(" - ")
             before, after = left.split(" "), right.split(" ")
             if not separator or len(before) < 3 or len(after) < 3:
@@ -74,6 +83,70 @@ class MountsProbe(TableProbe):
         if "/" not in mounts:
             return CouldNot(Reason.UNPARSABLE, "No file system is mounted on /.")
         return mounts
+
+
+_BOOT_ONLY: Final = re.compile(
+    rb"^\d+ \d+ \d+:\d+ (?=/)| (?:shared|master|propagate_from):\d+(?= )"
+    rb"|(?<=,)(?:fd|pgrp|pipe_ino)=\d+,?"
+)
+"""Mount ids, device numbers, peer groups and the pipes of autofs: another boot, other numbers."""
+_SESSION_MOUNT: Final = re.compile(rb"\S+ /run/user/\d+[/ ]")
+"""What logind mounts for a user who is logged in, the scan account for one."""
+
+
+def _target(line: bytes) -> bytes:
+    return line.split(b" ", 2)[1] if line.count(b" ") > 1 else b""
+
+
+_WALK: Final = (
+    r"""
+n() { printf '%s\n' "$1" | cut -d: -f3 | grep -E '^[0-9]+$' | sort -un; }
+p=$(getent passwd 2>/dev/null || cat /etc/passwd) || exit 1
+g=$(getent group 2>/dev/null || cat /etc/group) || exit 1
+p=$(n "$p"); g=$(n "$g")
+nu=; for i in $p; do nu="$nu ! -uid $i"; done
+ng=; for i in $g; do ng="$ng ! -gid $i"; done
+# Red Hat names sss in nsswitch.conf of hosts that never joined a directory.
+d=$(sed -nE 's/^(passwd|group)://p' /etc/nsswitch.conf 2>/dev/null)
+case $d in
+*ldap*|*winbind*|*nis*) echo '#directory';;
+*sss*) for f in /etc/sssd/sssd.conf /etc/sssd/conf.d/*.conf; do
+  [ ! -e "$f" ] || { echo '#directory'; break; }; done;;
+esac
+echo '#uids' $p
+echo '#gids' $g
+set -f
+nl='
+'
+m=
+while read -r a b c d target opts rest; do
+  w=y; t=${rest#*- }; t=${t%% *}
+  case $t in """
+    f"{'|'.join(REMOTE_TYPES)}|{'|'.join(PSEUDO_TYPES)}) w=;;\n"
+    f"  overlay) case $target in {'|'.join(CONTAINER_MOUNTS)}) w=;; esac;; esac"
+    r"""
+  case $target in /) w=y;; /proc|/proc/*|/sys|/sys/*) w=;; esac
+  # Of stacked mounts the last one is in use, and it may be remote.
+  case "$nl$m$nl" in *"$nl$target$nl"*)
+    m=$(printf '%s\n' "$m" | grep -vxF -e "$target");; esac
+  [ -z "$w" ] || m="$m$nl$target"
+done </proc/self/mountinfo
+[ -n "$m" ] || { echo "no file system is mounted" >&2; exit 1; }
+# proc(5): blanks in mountinfo are octal escapes, \040; printf writes them \0040.
+set --
+for t in $m; do
+  case $t in *\\*)
+    t=$(printf '%b.' "$(printf %s "$t" | sed 's/\\\([0-7][0-7][0-7]\)/\\0\1/g')"); t=${t%.};; esac
+  set -- "$@" "$t"
+done
+e="( -type f -o -type d ) ( -perm -0002 -o -perm -4000 -o -perm -2000
+ -o ( -uid +0 $nu ) -o ( -gid +0 $ng ) )"
+echo '#files'
+if find / -maxdepth 0 -printf x >/dev/null 2>&1; then
+  find "$@" -xdev $e -printf '%y|%m|%U|%G|%p\0'
+else find "$@" -xdev $e -exec stat -c '%F|%a|%u|%g|%n' {} + | tr '\n' '\0'; fi
+"""
+)
 
 
 class SweepProbe(TableProbe):
@@ -87,36 +160,14 @@ class SweepProbe(TableProbe):
     command = "find LOCAL-FILE-SYSTEMS -xdev"
     seconds = 240
     max_bytes = 4 * 1024 * 1024
-    body = (
-        "n() { printf '%s\\n' \"$1\" | cut -d: -f3 | grep -E '^[0-9]+$' | sort -un; }\n"
-        "p=$(getent passwd 2>/dev/null || cat /etc/passwd) || exit 1\n"
-        "g=$(getent group 2>/dev/null || cat /etc/group) || exit 1\n"
-        'p=$(n "$p"); g=$(n "$g")\n'
-        'nu=; for i in $p; do nu="$nu ! -uid $i"; done\n'
-        'ng=; for i in $g; do ng="$ng ! -gid $i"; done\n'
-        "grep -E '^(passwd|group):.*(sss|ldap|winbind|nis)' /etc/nsswitch.conf >/dev/null 2>&1 &&"
-        " echo '#directory'\n"
-        "echo '#uids' $p\n"
-        "echo '#gids' $g\n"
-        "set -f; m=$(while read -r a b c d target opts rest; do\n"
-        " t=${rest#*- }; t=${t%% *}\n"
-        f" case $t in {'|'.join(REMOTE_TYPES)}|{'|'.join(PSEUDO_TYPES)}) continue;;\n"
-        '  overlay) [ "$target" = / ] || continue;; esac\n'
-        " case $target in /proc|/proc/*|/sys|/sys/*) continue;; esac\n"
-        ' printf "%s\\n" "$target"; done </proc/self/mountinfo | sort -u)\n'
-        'e="( -type f -o -type d ) ( -perm -0002 -o -perm -4000 -o -perm -2000'
-        ' -o ( -uid +0 $nu ) -o ( -gid +0 $ng ) )"\n'
-        "echo '#files'\n"
-        "if find / -maxdepth 0 -printf x >/dev/null 2>&1; then\n"
-        " find $m -xdev $e -printf '%y|%m|%U|%G|%p\\0'\n"
-        "else find $m -xdev $e -exec stat -c '%F|%a|%u|%g|%n' {} + | tr '\\n' '\\0'; fi"
-    )
+    body = _WALK
 
     def clean(self, output: bytes) -> bytes:
         # One line a file, sorted: the walk has no order of its own, a name may hold a newline, and
-        # the walks of two file systems both report the mount point between them.
+        # the walks of two file systems both report the mount point between them. The names of
+        # the private /tmp of services are drawn anew at each start.
         head, mark, files = output.partition(_FILES_MARK)
-        names = sorted({name for name in files.split(b"\0") if name})
+        names = sorted({_PRIVATE_TMP.sub(rb"\1\2", name) for name in files.split(b"\0") if name})
         lines = (n.replace(b"\\", b"\\\\").replace(b"\n", b"\\n") + b"\n" for n in names)
         return head + mark + b"".join(lines)
 
@@ -132,23 +183,21 @@ class SweepProbe(TableProbe):
         if not mark:
             return CouldNot(Reason.UNPARSABLE, "The walk did not begin.")
         uids, gids = _ids(head, "#uids"), _ids(head, "#gids")
+        stranger = None if "#directory" in head.split("\n") else False
         found: list[Found] = []
         for line in files.split("\n")[:-1]:
-            record = _found(line, uids, gids)
+            record = _found(line, uids, gids, stranger)
             if record is None:
                 return CouldNot(Reason.UNPARSABLE, f"Unexpected line {line[:80]!r}.")
             found.append(record)
-        stranger = any(not (f.known_owner and f.known_group) for f in found)
-        if stranger and "#directory" in head.split("\n"):
-            return CouldNot(
-                Reason.INCOMPLETE,
-                "Some owners may be known to a directory service that does not list its entries.",
-            )
         return tuple(found)
 
 
 _FILES_MARK: Final = b"#files\n"
 _VANISHED: Final = b"No such file or directory"
+_PRIVATE_TMP: Final = re.compile(
+    rb"(?<=/)(systemd-private-)[0-9a-f]{32}-([^/]+)-[A-Za-z0-9]{6}(?=/|\Z)"
+)
 _PORTAL: Final = re.compile(rb"/run/user/\d+/")
 
 
@@ -158,20 +207,12 @@ def _weigh(fact: Fact, result: ItemResult) -> Fact:
     Files that vanish while it walks are no loss. A per-user FUSE mount refuses even root.
     """
     lines = [line for line in result.errors.splitlines() if line.strip()]
-    skipped = [line for line in lines if line.startswith(b"#skipped")]
-    harmless = (_VANISHED, b"#skipped")
-    serious = [
-        line for line in lines if not (any(h in line for h in harmless) or _PORTAL.search(line))
-    ]
+    serious = [line for line in lines if not (line.endswith(_VANISHED) or _PORTAL.search(line))]
     could_not = fact.could_not
     if could_not is not None and could_not.reason in (Reason.DENIED, Reason.TOOL_FAILED):
         could_not = None if result.exit_status == 1 and not serious else could_not
     if could_not is None and serious:
         could_not = CouldNot(Reason.DENIED, serious[0].decode("utf-8", "replace")[:200])
-    if could_not is None and skipped:
-        could_not = CouldNot(
-            Reason.INCOMPLETE, "A file system with a blank in its path was not walked."
-        )
     return replace(fact, could_not=could_not)
 
 
@@ -183,7 +224,9 @@ def _ids(head: str, key: str) -> frozenset[int]:
     return frozenset()
 
 
-def _found(line: str, uids: frozenset[int], gids: frozenset[int]) -> Found | None:
+def _found(
+    line: str, uids: frozenset[int], gids: frozenset[int], stranger: bool | None
+) -> Found | None:
     parts = line.split("|", 4)
     if len(parts) != 5 or not parts[4].startswith("/"):
         return None
@@ -195,8 +238,8 @@ def _found(line: str, uids: frozenset[int], gids: frozenset[int]) -> Found | Non
             mode=int(mode, 8),
             uid=int(uid),
             gid=int(gid),
-            known_owner=int(uid) in uids,
-            known_group=int(gid) in gids,
+            known_owner=int(uid) in uids or stranger,
+            known_group=int(gid) in gids or stranger,
         )
     except ValueError:
         return None

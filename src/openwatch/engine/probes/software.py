@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.frames import ItemResult
-from openwatch.engine.probes.base import Item, Probe, TableProbe, failure
+from openwatch.engine.probes.base import Item, Probe, TableProbe, failure, first_line
 
-_UNIT: Final = re.compile(r"[A-Za-z0-9@_.:\\-]+\.(?:service|socket|timer|target|mount|path)\Z")
+UNIT_NAME: Final = re.compile(
+    r"[A-Za-z0-9@_.:\\-]*[A-Za-z0-9_.:\\-]\.(?:service|socket|timer|target|mount|path)\Z"
+)
+"""A template, such as getty@.service, is no unit: systemctl would answer nothing at all."""
 
 _UNIT_PROPERTIES: Final = (
-    "Id", "Names", "LoadState", "ActiveState", "SubState", "UnitFileState", "FragmentPath",
+    "Id", "Names", "LoadState", "ActiveState", "UnitFileState", "FragmentPath",
 )  # fmt: skip
 
 ENABLED_STATES: Final = frozenset({"enabled", "enabled-runtime", "alias", "generated"})
@@ -48,6 +51,9 @@ class Unit:
     fragment_path: str
 
 
+_ERROR: Final = re.compile(rb"(?im)^(?:rpm: )?error: .*$")
+
+
 class PackagesProbe(TableProbe):
     """All packages of the host's own package database."""
 
@@ -68,6 +74,19 @@ class PackagesProbe(TableProbe):
         " dpkg-query -W -f '${Package}|${Version}|${Architecture}|${db:Status-Status}\\n'\n"
         "else rpm -qa --qf '%{NAME}|%{EPOCHNUM}:%{VERSION}-%{RELEASE}|%{ARCH}|installed\\n'; fi"
     )
+
+    def facts(
+        self, requests: Sequence[Request], results: Mapping[str, ItemResult]
+    ) -> Iterable[Fact]:
+        result = results.get(self.name)
+        complaint = None if result is None else _ERROR.search(result.errors)
+        for fact in TableProbe.facts(self, requests, results):
+            if complaint is None or fact.could_not is not None:
+                yield fact
+                continue
+            # rpm passes over what it cannot read in its database and exits with 0.
+            problem = CouldNot(Reason.TOOL_FAILED, first_line(complaint.group()))
+            yield replace(fact, could_not=problem)
 
     def clean(self, output: bytes) -> bytes:
         # rpm -qa has no order of its own: sorted, an unchanged host gives unchanged bytes.
@@ -98,7 +117,7 @@ class UnitsProbe(Probe):
 
     def items(self, requests: Sequence[Request]) -> tuple[Item, ...]:
         for request in requests:
-            if not _UNIT.match(request.subject):
+            if not UNIT_NAME.match(request.subject):
                 raise ValueError(f"not a unit name: {request.subject!r}")
         names = " ".join(r.subject.replace("\\", "\\\\") for r in requests)
         body = (

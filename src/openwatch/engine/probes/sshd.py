@@ -25,7 +25,7 @@ class SshdProbe(TableProbe):
 
     def parse(self, text: str) -> Directives | CouldNot:
         directives: dict[str, list[str]] = {}
-        for line in text.splitlines():
+        for line in text.split("\n"):
             key, separator, value = line.strip().partition(" ")
             if key:
                 directives.setdefault(key.lower(), []).append(value.strip() if separator else "")

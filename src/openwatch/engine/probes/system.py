@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from openwatch.engine.facts import CouldNot, Reason
 from openwatch.engine.probes.base import TableProbe
+from openwatch.engine.probes.redaction import redact
 
 TOOLS: Final = (
     "systemctl", "dpkg-query", "rpm", "sshd", "modprobe", "sysctl", "find", "stat", "ss",
@@ -40,7 +41,8 @@ class Kernel:
     machine: str
     machine_id: str
     uid: int
-    boot_command_line: str
+    boot_command_line: str | None
+    """``None``: the kernel does not tell it."""
 
 
 class OsReleaseProbe(TableProbe):
@@ -52,7 +54,7 @@ class OsReleaseProbe(TableProbe):
 
     def parse(self, text: str) -> OsRelease | CouldNot:
         values: dict[str, str] = {}
-        for line in text.splitlines():
+        for line in text.split("\n"):
             key, separator, value = line.strip().partition("=")
             if separator and not key.startswith("#"):
                 values[key] = _unquote(value.strip())
@@ -72,9 +74,12 @@ class KernelProbe(TableProbe):
     name = "kernel"
     command = "uname -nrm"
     body = (
-        "uname -n; uname -r; uname -m; cat /etc/machine-id 2>/dev/null || echo; id -u;"
-        " cat /proc/cmdline 2>/dev/null || echo"
+        'uname -n; uname -r; uname -m; echo "$(cat /etc/machine-id 2>/dev/null)"; id -u;'
+        " cat /proc/cmdline 2>/dev/null; :"
     )
+
+    def clean(self, output: bytes) -> bytes:
+        return redact(output)
 
     def parse(self, text: str) -> Kernel | CouldNot:
         lines = text.split("\n")
@@ -86,7 +91,7 @@ class KernelProbe(TableProbe):
             machine=lines[2].strip(),
             machine_id=lines[3].strip(),
             uid=int(lines[4]),
-            boot_command_line=lines[5].strip(),
+            boot_command_line=lines[5].strip() if len(lines) > 6 else None,
         )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field
 
-from openwatch.engine.facts import CouldNot, Request
+from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.probes.files import FileContent, FileStat
 from openwatch.engine.probes.mounts import Found
 from openwatch.engine.snapshot import Snapshot
@@ -212,6 +212,12 @@ class SweepSubject(Subject):
         return Selection(tuple(_sweep_record(entry) for entry in found))
 
 
+_DIRECTORY: Final = CouldNot(
+    Reason.INCOMPLETE,
+    "The owner may be known to a directory service that does not list its entries.",
+)
+
+
 def _sweep_record(found: Found) -> Record:
     return Record(
         name=found.path,
@@ -225,8 +231,8 @@ def _sweep_record(found: Found) -> Record:
             "sticky": bool(found.mode & 0o1000),
             "setuid": bool(found.mode & 0o4000),
             "setgid": bool(found.mode & 0o2000),
-            "known_owner": found.known_owner,
-            "known_group": found.known_group,
+            "known_owner": _DIRECTORY if found.known_owner is None else found.known_owner,
+            "known_group": _DIRECTORY if found.known_group is None else found.known_group,
         },
         raw=f"{found.mode:04o} {found.uid}:{found.gid} {found.type} {found.path}",
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.probes.kernel import Module
 from openwatch.engine.probes.mounts import Mount, unescape
 from openwatch.engine.probes.network import Socket
-from openwatch.engine.probes.software import ENABLED_STATES, Package, Unit
+from openwatch.engine.probes.software import ENABLED_STATES, UNIT_NAME, Package, Unit
 from openwatch.engine.probes.system import CAPABILITIES, Kernel
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value, as_list
@@ -51,6 +51,15 @@ def _package(name: str, package: Package | None) -> Record:
     return Record(name, {"installed": installed, "version": version}, raw=raw)
 
 
+def _unit_name(value: str) -> str:
+    if not UNIT_NAME.match(value):
+        raise ValueError(f"{value!r} is not the whole name of a unit, such as ssh.service")
+    return value
+
+
+_UnitName = Annotated[str, AfterValidator(_unit_name)]
+
+
 class UnitSubject(Subject):
     """systemd units by name; each gives one record, known to systemd or not."""
 
@@ -63,7 +72,9 @@ class UnitSubject(Subject):
         "state": Kind.TEXT,
     }
 
-    name: str | tuple[str, ...] = Field(description="With its suffix, for example ssh.service.")
+    name: _UnitName | tuple[_UnitName, ...] = Field(
+        description="With its suffix, for example ssh.service; no template, such as getty@.service."
+    )
 
     def requests(self) -> tuple[Request, ...]:
         return tuple(Request("unit", name) for name in as_list(self.name))
@@ -81,7 +92,8 @@ class UnitSubject(Subject):
             "enabled": unit.unit_file_state in ENABLED_STATES,
             # "activating" and "reloading" run too: what must be off must not be found starting.
             "active": unit.active_state in ("active", "activating", "reloading", "refreshing"),
-            "masked": unit.load_state == "masked",
+            # What is masked in /run is free again after the next boot.
+            "masked": unit.load_state == "masked" and unit.unit_file_state != "masked-runtime",
             "state": state,
         }
         return Record(name, values, raw=f"{name}: {state}, {unit.active_state}")
@@ -133,7 +145,8 @@ class MountSubject(Subject):
         return {"in_fstab": False, "fstab_options": None}, None
 
 
-_NO_OP: Final = re.compile(r"(?:/usr)?/s?bin/(?:true|false)(?:\s|\Z)")
+_NO_OP: Final = re.compile(r"(?:(?:/usr)?/s?bin/)?(?:true|false)(?:\s[^;&|`$()<>]*)?\Z")
+"""A command that does nothing, alone: modprobe(8) gives the line to a shell."""
 
 
 class ModuleSubject(Subject):
@@ -250,6 +263,9 @@ class KernelSubject(Subject):
         kernel: Kernel | CouldNot = snapshot.read(Request("kernel"))
         if isinstance(kernel, CouldNot):
             return Selection((Record(self.name, {"present": kernel, "value": kernel}),))
+        if kernel.boot_command_line is None:
+            unseen = CouldNot(Reason.INCOMPLETE, "/proc/cmdline could not be read.")
+            return Selection((Record(self.name, {"present": unseen, "value": unseen}),))
         found: str | None = None
         for word in kernel.boot_command_line.split():
             key, _, value = word.partition("=")

@@ -121,6 +121,10 @@ SECRET = b"Tr0ub4dor-and-3-rounds"
             + SECRET
             + b"\n -----END OPENSSH PRIVATE KEY-----\n\n.\n",
         ),
+        ("passwd", b"root:!$6$salt$" + SECRET + b":0:0::/root:/bin/sh\n"),
+        ("passwd", b"root:x" + SECRET + b":0:0::/root:/bin/sh\n"),
+        ("kernel", b"a\n6\nx\ni\n0\nquiet root_password=" + SECRET + b"\n"),
+        ("mounts", b"1 1 0:1 / / rw - fuse ftp://anna:" + SECRET + b"@host rw\n"),
         (
             "content",
             b"@ok /etc/*.conf\n=/etc/a.conf\n password_pbkdf2 root grub.pbkdf2.sha512.10000."
@@ -135,6 +139,58 @@ def test_secrets_are_in_no_fact(name: str, output: bytes) -> None:
         assert SECRET not in stored
         assert SECRET.hex().encode() not in stored
         assert b"redacted" in stored or b"<hash>" in stored
+
+
+@pytest.mark.ac("engine-07")
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"//nas/x /mnt/x cifs username=anna,password=%s,uid=0 0 0",
+        b"//nas/x /mnt/x cifs username=anna,pass=%s 0 0",
+        b"ldap_default_authtok = %s",
+        b"bindpw %s",
+        b"rootpw %s",
+        b"userPassword: {SSHA}%s",
+        b"psk=%s",
+        b"wep-key0=%s",
+        b"auth required pam_mysql.so user=root passwd=%s db=x",
+        b"export DB_PASSWORD='%s'",
+        b"export AWS_SECRET_ACCESS_KEY=%s",
+        b"deb https://anna:%s@repo.example/debian trixie main",
+        b'action(type="ommysql" server="db" pwd="%s")',
+        b"*.* :ommysql:db,Syslog,anna,%s",
+        b"password root %s",
+        b"hash=$argon2id$v=19$m=65536,t=3,p=4$%s",
+        b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n %s\n -----END PGP PRIVATE KEY BLOCK-----",
+        b"-----BEGIN PRIVATE KEY-----\n %s",
+    ],
+)
+def test_secrets_of_any_reader_are_cut_out(line: bytes) -> None:
+    block = b"@ok /etc/*.conf\n=/etc/a.conf\n %s\n\n=/etc/b.conf\n kept = 1\n\n.\n"
+    (fact,) = facts_of("content", ItemResult(block % (line % SECRET), b"", 0))
+    assert SECRET not in fact.canonical()
+    assert b"<redacted>" in fact.output
+    # What is cut out of one file takes nothing of the next.
+    assert [file.path for file in PROBES["content"].read(fact)] == ["/etc/a.conf", "/etc/b.conf"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"PasswordAuthentication=no",
+        b"password requisite pam_pwquality.so retry=3",
+        b"password [success=1 default=ignore] pam_unix.so obscure use_authtok yescrypt",
+        b"password include system-auth",
+        b"Defaults passwd_tries=3, timestamp_timeout=5",
+        b"Password protected systems are watched.",
+        b"deb [signed-by=/usr/share/keyrings/a.gpg] https://repo.example/debian trixie main",
+        b"PASS_MAX_DAYS\t365",
+    ],
+)
+def test_policy_is_no_secret(line: bytes) -> None:
+    block = b"@ok /etc/*.conf\n=/etc/a.conf\n " + line + b"\n\n.\n"
+    (fact,) = facts_of("content", ItemResult(block, b"", 0))
+    assert line in fact.output
 
 
 @pytest.mark.ac("engine-07")

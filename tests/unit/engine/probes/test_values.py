@@ -83,8 +83,29 @@ def test_mounts_take_the_last_of_a_stack_and_unescape() -> None:
     mounts = read("mounts", "", output)
     assert {"nodev", "noexec", "nosuid"} <= mounts["/tmp"].options
     assert "/mnt/a b" in mounts
-    other_boot = output.replace(b"21 1 8:1", b"99 1 9:9").replace(b"30 21 0:30", b"77 99 0:44")
-    assert read("mounts", "", other_boot) == mounts
+
+
+@pytest.mark.ac("engine-13")
+def test_mounts_are_the_same_after_the_next_boot() -> None:
+    boots = (
+        b"21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+        b"30 21 0:30 / /tmp rw,nosuid shared:3 - tmpfs tmpfs rw\n"
+        b"31 30 0:31 / /tmp rw,noexec shared:4 - tmpfs tmpfs rw\n"
+        b"32 21 0:32 / /proc/bin rw shared:9 - autofs systemd-1 rw,fd=29,pgrp=1,pipe_ino=1586\n",
+        b"99 1 9:9 / / rw,relatime shared:7 - ext4 /dev/sda1 rw\n"
+        b"11 99 0:41 / /proc/bin rw shared:2 - autofs systemd-1 rw,fd=31,pgrp=1,pipe_ino=2021\n"
+        b"77 99 0:44 / /tmp rw,nosuid shared:5 - tmpfs tmpfs rw\n"
+        b"78 77 0:45 / /tmp rw,noexec shared:6 - tmpfs tmpfs rw\n"
+        b"90 99 0:50 / /run/user/1000 rw shared:88 - tmpfs tmpfs rw,size=1k\n",
+    )
+    request = Request("mounts")
+    facts = [
+        fact
+        for output in boots
+        for fact in PROBES["mounts"].facts([request], {"mounts": ItemResult(output, b"", 0)})
+    ]
+    assert facts[0].hash == facts[1].hash
+    assert "noexec" in PROBES["mounts"].read(facts[1])["/tmp"].options
 
 
 @pytest.mark.parametrize(
@@ -118,6 +139,13 @@ def test_sockets_are_read_from_the_kernel_tables() -> None:
     ]
 
 
+def test_sockets_of_a_big_endian_kernel_and_mapped_addresses() -> None:
+    sockets = read("sockets", "", b"#big\n#tcp\n7F000001:0019 0A 0\n#end\n")
+    assert [(s.address, s.loopback) for s in sockets] == [("127.0.0.1", True)]
+    mapped = b"#tcp\n#tcp6\n0000000000000000FFFF00000100007F:0019 0A 0\n#end\n"
+    assert [s.loopback for s in read("sockets", "", mapped)] == [True]
+
+
 SWEEP = b"#uids 0 33\n#gids 0 33\n#files\n"
 
 
@@ -134,7 +162,7 @@ def test_the_walk_tells_owners_and_hostile_names() -> None:
         (b"find: '/proc/1/x': No such file or directory\n", None),
         (b"find: '/run/user/1000/doc': Permission denied\n", None),
         (b"find: '/root/x': Permission denied\n", Reason.DENIED),
-        (b"#skipped /mnt/a\\040b\n", Reason.INCOMPLETE),
+        (b"find: '/x: No such file or directory/y': Input/output error\n", Reason.TOOL_FAILED),
     ],
 )
 def test_a_walk_that_could_not_go_everywhere_is_not_complete(
@@ -146,8 +174,80 @@ def test_a_walk_that_could_not_go_everywhere_is_not_complete(
 
 def test_owners_in_a_directory_service_are_not_called_unknown() -> None:
     output = b"#directory\n" + SWEEP + b"f|644|1234|0|/home/x\0"
-    assert read("sweep", "", output).reason is Reason.INCOMPLETE
-    assert read("sweep", "", b"#directory\n" + SWEEP + b"d|1777|0|0|/tmp\0")[0].path == "/tmp"
+    (stranger,) = read("sweep", "", output)
+    assert (stranger.known_owner, stranger.known_group) == (None, True)
+
+
+@pytest.mark.ac("engine-13")
+def test_the_walk_is_the_same_after_a_service_was_started_again() -> None:
+    request = Request("sweep")
+    facts = [
+        fact
+        for boot, unit in ((b"0" * 32, b"abcDEF"), (b"f" * 32, b"123xyz"))
+        for fact in PROBES["sweep"].facts(
+            [request],
+            {"sweep": ItemResult(
+                SWEEP + b"d|1777|0|0|/tmp/systemd-private-" + boot + b"-a-b.service-" + unit
+                + b"/tmp\0", b"", 0)},
+        )
+    ]  # fmt: skip
+    assert facts[0].hash == facts[1].hash
+    (found,) = PROBES["sweep"].read(facts[0])
+    assert found.path == "/tmp/systemd-private-a-b.service/tmp"
+
+
+@pytest.mark.ac("engine-05")
+@pytest.mark.parametrize("name", ["passwd", "shadow", "group", "mounts"])
+def test_only_a_newline_ends_a_line(name: str) -> None:
+    lines = {
+        "passwd": "anna:x:1000:1000:A\u2028B\x0cC\x85D:/home/anna:/bin/sh\n",
+        "shadow": "anna\u2028:!:1:0:9:7:::\n",
+        "group": "anna\x0b:x:1000:\n",
+        "mounts": "21 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 21 0:9 / /a\x0c\r rw - tmpfs t rw\n",
+    }
+    assert not isinstance(read(name, "", lines[name].encode()), CouldNot)
+
+
+@pytest.mark.ac("engine-05")
+def test_bytes_that_are_not_utf_8_are_shown_as_such() -> None:
+    (found,) = read("sweep", "", SWEEP + b"f|666|0|0|/tmp/a\xff\0")
+    assert found.path == "/tmp/a\\xff"
+
+
+@pytest.mark.ac("engine-05")
+def test_a_page_break_in_a_comment_does_not_begin_a_setting() -> None:
+    block = "@ok /etc/x\n=/etc/x\n # a\x0cPermitRootLogin no\n b\n\n.\n"
+    (file,) = read("content", "/etc/x", block.encode())
+    assert list(file.lines()) == [(1, "# a\x0cPermitRootLogin no"), (2, "b")]
+
+
+@pytest.mark.ac("engine-05")
+def test_a_damaged_rpm_database_is_not_a_list_of_packages() -> None:
+    output = b"#rpm\nbash|0:5.1|x86_64|installed\n"
+    errors = b"error: rpmdbNextIterator: skipping h#      12 blob size(812): BAD\n"
+    value = read("packages", "", output, errors=errors)
+    assert value.reason is Reason.TOOL_FAILED
+    assert "rpmdbNextIterator" in value.detail
+    assert "bash" in read("packages", "", output, errors=b"warning: old key\n")
+
+
+@pytest.mark.parametrize("subject", ["getty@.service", "sshd", "a b.service", "x.service;id"])
+def test_what_is_no_unit_is_never_asked_for(subject: str) -> None:
+    with pytest.raises(ValueError, match="not a unit name"):
+        PROBES["unit"].items([Request("unit", subject)])
+
+
+def test_the_first_install_command_is_the_one_that_kmod_runs() -> None:
+    output = b"cramfs install /sbin/modprobe -i cramfs\ncramfs install /bin/true\ncramfs end\n"
+    assert read("module", "cramfs", output).install == "/sbin/modprobe -i cramfs"
+
+
+def test_a_host_without_a_machine_id_or_command_line_is_known_by_the_rest() -> None:
+    known = read("kernel", "", b"web1\n6.1.0\nx86_64\n\n1000\nquiet\n")
+    assert (known.hostname, known.machine_id, known.uid) == ("web1", "", 1000)
+    assert known.boot_command_line == "quiet"
+    assert read("kernel", "", b"web1\n6.1.0\nx86_64\nid\n0\n\n").boot_command_line == ""
+    assert read("kernel", "", b"web1\n6.1.0\nx86_64\nid\n0\n").boot_command_line is None
 
 
 @pytest.mark.ac("engine-06")

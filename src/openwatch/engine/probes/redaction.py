@@ -1,0 +1,67 @@
+"""Redaction: what is secret in the text of a file does not stay in a fact."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+REDACTED: Final = "<redacted>"
+
+_CRYPT_HASH: Final = re.compile(
+    rb"(\$(?:[0-9a-z]{1,4}|sha1|md5|argon2(?:id?|d)|pbkdf2(?:-[a-z0-9]+)?|scrypt)\$)"
+    rb"[^\s:$][^\s:]*"
+)
+_LDAP_HASH: Final = re.compile(
+    rb"(?i)(\{(?:S?MD5|S?SHA(?:256|384|512)?|CRYPT|ARGON2|PBKDF2[A-Z0-9-]*)\})[^\s\"']+"
+)
+_GRUB_HASH: Final = re.compile(rb"(grub\.pbkdf2\.[a-z0-9]+\.)[0-9A-Fa-f.]+")
+_PRIVATE_KEY: Final = re.compile(
+    rb"(-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----)(?:(?!-----END )[^\n]|\n )+"
+)
+"""A line of a file stands behind a blank: a key without an end ends with its file."""
+_SETTING: Final = re.compile(
+    rb"(?im)^([^\S\n]*[\w.-]*"
+    rb"(?:password|passwd|passphrase|secret|token|authtok|bindpw|psk|wep-key)[\w.-]*"
+    rb"[^\S\n]*[=:][^\S\n]*)(?!(?:yes|no|true|false|on|off)[^\S\n]*$)(?=\S)[^\n]+"
+)
+"""``name = value`` with a telling name, but for a flag: PasswordAuthentication is no secret."""
+_ARGUMENT: Final = re.compile(
+    rb"(?i)((?<![\w.-])[\w.-]*(?:pass|password|passwd|passphrase|secret|token|authtok|bindpw|psk|pwd|"
+    rb"(?:secret|access|api|private|shared)[\w-]*key)\d?=)"
+    rb"(\"[^\"\n]+\"|'[^'\n]+'|[^\s,;&\"'<]+)"
+)
+"""``…,password=value`` in the middle of a line: fstab(5), PAM arguments, exported variables."""
+_BARE: Final = re.compile(
+    rb"(?im)^([^\S\n]*(?:rootbindpw|bindpw|rootpw|requirepass|masterauth)[^\S\n]+)\S[^\n]*"
+)
+"""Readers that take a blank for the equals sign: nslcd.conf(5), slapd.conf(5)."""
+_GRUB_PASSWORD: Final = re.compile(
+    rb"(?m)^([^\S\n]*password[^\S\n]+"
+    rb"(?!(?:required|requisite|sufficient|optional|include|substack)\b|\[|-)"
+    rb"\S+[^\S\n]+)\S+[^\S\n]*$"
+)
+"""``password USER CLEARTEXT`` of GRUB; in a PAM file the second word is a control."""
+_URL_PASSWORD: Final = re.compile(rb"(://[^/\s:@]*:)[^/\s@]+(?=@)")
+_LOG_DATABASE: Final = re.compile(rb"(:om(?:mysql|pgsql):(?:[^,\s]+,){3})[^;\s]+")
+
+_PATTERNS: Final = (
+    _CRYPT_HASH,
+    _LDAP_HASH,
+    _GRUB_HASH,
+    _PRIVATE_KEY,
+    _SETTING,
+    _ARGUMENT,
+    _BARE,
+    _GRUB_PASSWORD,
+    _URL_PASSWORD,
+    _LOG_DATABASE,
+)
+
+
+def redact(output: bytes) -> bytes:
+    """Return text without password hashes, private keys, passwords in URLs and the values of
+    secret settings; ``<redacted>`` stands in place of each.
+    """
+    for pattern in _PATTERNS:
+        output = pattern.sub(rb"\1<redacted>", output)
+    return output
