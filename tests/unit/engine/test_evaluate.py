@@ -145,3 +145,18 @@ def test_observations_name_the_value_and_its_line() -> None:
     assert observation.satisfied is False
     assert observation.source is not None
     assert (observation.source.path, observation.source.line) == ("/etc/passwd", 3)
+
+
+def test_a_field_that_another_fact_answers_names_that_fact() -> None:
+    check = Check.model_validate(
+        {
+            "account": {},
+            "where": {"uid": 1001},
+            "expect": {"shell": "/bin/sh", "max_days": 90},
+            "if_none": "fail",
+        }
+    )
+    shell, days = evaluate(check, accounts(shadow=SHADOW)).observations
+    assert (shell.fact, shell.command) == ("passwd", "cat /etc/passwd")
+    assert (days.fact, days.command, days.actual) == ("shadow", "cat /etc/shadow", "400")
+    assert "passwd" not in days.raw

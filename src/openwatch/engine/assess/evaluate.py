@@ -7,7 +7,7 @@ others are; everything else that touches an unknown is unknown.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from openwatch.engine.assess.outcome import Observation
@@ -15,7 +15,7 @@ from openwatch.engine.facts import CouldNot, Request
 from openwatch.engine.rules.expectations import Expectation, holds, sentence, shown
 from openwatch.engine.rules.schema import Check, Quantifier
 from openwatch.engine.snapshot import Snapshot
-from openwatch.engine.subjects.base import Kind, Record, Subject
+from openwatch.engine.subjects.base import Kind, Record, Selection, Subject
 
 MAX_OBSERVATIONS: Final = 40
 """How many records of one check are listed as evidence; the rest is counted."""
@@ -37,10 +37,19 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a check is evaluated against."""
+    """What a check is evaluated against. Many rules look at the same: it is selected once."""
 
     snapshot: Snapshot
     bindings: Mapping[str, Any]
+    _selections: dict[Subject, Selection] = field(
+        default_factory=dict["Subject", "Selection"], repr=False, compare=False
+    )
+
+    def select(self, subject: Subject) -> Selection:
+        """Return the records of a subject in this snapshot."""
+        if subject not in self._selections:
+            self._selections[subject] = subject.select(self.snapshot)
+        return self._selections[subject]
 
 
 def conjunction(truths: Iterable[bool | None]) -> bool | None:
@@ -74,16 +83,26 @@ def evaluate(check: Check, context: Context) -> Result:
     if subject is not None:
         return _leaf(check, subject, context)
     results = [evaluate(child, context) for child in check.children()]
+    if check.all is None and check.any is None:
+        # NONE and NOT: no child may hold.
+        results = [_opposite(result) for result in results]
     truths = [result.truth for result in results]
-    if check.all is not None:
-        truth = conjunction(truths)
-    elif check.any is not None:
-        truth = disjunction(truths)
-    elif check.none is not None:
-        truth = negation(disjunction(truths))
-    else:
-        truth = negation(truths[0])
+    truth = conjunction(truths) if check.any is None else disjunction(truths)
     return Result(truth, tuple(_telling(results, truth)), _first_could_not(results, truth))
+
+
+def _opposite(result: Result) -> Result:
+    """Return the result of the negated check; its observations say what was not to be."""
+    observations = tuple(_unwanted(observation) for observation in result.observations)
+    return Result(negation(result.truth), observations, result.could_not)
+
+
+def _unwanted(observation: Observation) -> Observation:
+    return replace(
+        observation,
+        expected=f"not: {observation.expected}",
+        satisfied=negation(observation.satisfied),
+    )
 
 
 def _telling(results: list[Result], truth: bool | None) -> Iterator[Observation]:
@@ -102,7 +121,7 @@ def _first_could_not(results: list[Result], truth: bool | None) -> CouldNot | No
 
 
 def _leaf(check: Check, subject: Subject, context: Context) -> Result:
-    selection = subject.select(context.snapshot)
+    selection = context.select(subject)
     if selection.could_not is not None:
         observation = _missing(check, subject, selection.could_not, context)
         return Result(None, (observation,), selection.could_not)
@@ -144,13 +163,13 @@ def _counted(
     truth = verdicts.pop() if len(verdicts) == 1 else None
     could_not = next((m.could_not for _, m in chosen if m.could_not), None)
     total = Observation(
-        fact=_fact_id(subject),
+        fact=_primary(subject).id,
         subject=subject.LABEL,
         field="count",
         expected=expected,
         actual=str(certain) if truth is not None else f"{certain} to {len(chosen)}",
         satisfied=truth,
-        command=_command(subject, context),
+        command=_command(_primary(subject), context),
         problem=could_not.reason if truth is None and could_not else None,
     )
     name = next(iter(check.where), next(iter(subject.fields_of())))
@@ -183,16 +202,23 @@ def _quantified(
             truth = disjunction(conjunction((m.truth, j.truth)) for _, m, j in judged)
         case Quantifier.NONE:
             truth = negation(disjunction(conjunction((m.truth, j.truth)) for _, m, j in judged))
+    if not any(m.truth for _, m, _ in judged) and truth is not (check.if_none == "pass"):
+        # It may be that no record belongs here, and that would mean something else.
+        truth = None
     could_not = None
     if truth is None:
         could_not = next((c for _, m, j in judged if (c := m.could_not or j.could_not)), None)
-    ordered = sorted(judged, key=lambda entry: _rank(entry[2].truth))
+    wanted_first = check.quantifier is Quantifier.SOME and truth is True
+    decisive = check.quantifier is Quantifier.NONE or wanted_first
+    ordered = sorted(judged, key=lambda entry: _rank(entry[2].truth), reverse=decisive)
     observations = [
         _judged_field(subject, record, name, expectation, context)
         for record, _, _ in ordered
         for name, expectation in expect.items()
-    ]
-    return Result(truth, tuple(observations[:MAX_OBSERVATIONS]), could_not)
+    ][:MAX_OBSERVATIONS]
+    if check.quantifier is Quantifier.NONE:
+        observations = [_unwanted(observation) for observation in observations]
+    return Result(truth, tuple(observations), could_not)
 
 
 def _implies(premise: bool | None, conclusion: bool | None) -> bool | None:
@@ -209,13 +235,13 @@ def _no_record(
     truth = check.if_none == "pass"
     name, expectation = next(iter(expect.items()))
     observation = Observation(
-        fact=_fact_id(subject),
+        fact=_primary(subject).id,
         subject=subject.LABEL,
         field=name,
         expected=sentence(expectation, subject.fields_of()[name]),
         actual=NO_RECORD,
         satisfied=truth,
-        command=_command(subject, context),
+        command=_command(_primary(subject), context),
     )
     return Result(truth, (observation,))
 
@@ -244,16 +270,19 @@ def _observe(
 ) -> Observation:
     value = record.values.get(name)
     source = record.sources.get(name)
+    request = record.requests.get(name, _primary(subject))
+    # What one fact shows is no evidence for a field that another one answers.
+    raw = record.raw if name not in record.requests else ""
     return Observation(
-        fact=_fact_id(subject),
+        fact=request.id,
         subject=record.name,
         field=name,
         expected=expected,
         actual=shown(value, subject.fields_of()[name]),
         satisfied=satisfied,
-        command=_command(subject, context),
+        command=_command(request, context),
         source=source,
-        raw=(source.text if source else record.raw)[:MAX_RAW],
+        raw=(source.text if source else raw)[:MAX_RAW],
         problem=value.reason if isinstance(value, CouldNot) else None,
     )
 
@@ -264,13 +293,13 @@ def _missing(check: Check, subject: Subject, could_not: CouldNot, context: Conte
     expectation = check.expect.get(name) or check.count
     assert expectation is not None
     return Observation(
-        fact=_fact_id(subject),
+        fact=_primary(subject).id,
         subject=subject.LABEL,
         field=name,
         expected=sentence(expectation.bind(context.bindings), kinds.get(name, Kind.NUMBER)),
         actual=str(could_not),
         satisfied=None,
-        command=_command(subject, context),
+        command=_command(_primary(subject), context),
         problem=could_not.reason,
     )
 
@@ -279,10 +308,6 @@ def _primary(subject: Subject) -> Request:
     return subject.requests()[0]
 
 
-def _fact_id(subject: Subject) -> str:
-    return _primary(subject).id
-
-
-def _command(subject: Subject, context: Context) -> str:
-    fact = context.snapshot.facts.get(_fact_id(subject))
+def _command(request: Request, context: Context) -> str:
+    fact = context.snapshot.facts.get(request.id)
     return "" if fact is None else fact.command

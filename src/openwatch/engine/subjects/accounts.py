@@ -73,7 +73,13 @@ class AccountSubject(Subject):
             text = f"{account.name} uid={account.uid} gid={account.gid} shell={account.shell}"
             source = Source("/etc/passwd", account.line, text)
             records.append(
-                Record(account.name, values | secret, dict.fromkeys(values, source), text)
+                Record(
+                    account.name,
+                    values | secret,
+                    dict.fromkeys(values, source),
+                    text,
+                    dict.fromkeys(secret, Request("shadow")),
+                )
             )
         return Selection(tuple(records))
 

@@ -45,6 +45,8 @@ class Record:
     values: Mapping[str, Value]
     sources: Mapping[str, Source] = field(default_factory=dict[str, Source])
     raw: str = ""
+    requests: Mapping[str, Request] = field(default_factory=dict[str, Request])
+    """The fact that answers a field, where it is not the first one that the subject asks for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -165,7 +165,8 @@ class SysctlSubject(Subject):
         values: dict[str, Value] = {"running": running, "configured": configured}
         sources = {"configured": source} if source else {}
         raw = f"{self.key} = {running}" if isinstance(running, str) else ""
-        return Selection((Record(self.key, values, sources, raw),))
+        files = {"configured": Request("content", f"{SYSCTL_DIRECTORIES[-1]}/*.conf")}
+        return Selection((Record(self.key, values, sources, raw, files),))
 
     def _configured(self, snapshot: Snapshot) -> tuple[Value, Source | None]:
         """The last line wins (sysctl.d(5)). ``sysctl --system`` of procps reads /etc/sysctl.conf

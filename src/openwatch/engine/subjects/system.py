@@ -99,6 +99,9 @@ class UnitSubject(Subject):
         return Record(name, values, raw=f"{name}: {state}, {unit.active_state}")
 
 
+FSTAB: Final = "/etc/fstab"
+
+
 class MountSubject(Subject):
     """A mount point: as it is mounted now, and as fstab(5) will mount it."""
 
@@ -114,7 +117,7 @@ class MountSubject(Subject):
     target: Path
 
     def requests(self) -> tuple[Request, ...]:
-        return (Request("mounts"), Request("content", "/etc/fstab"))
+        return (Request("mounts"), Request("content", FSTAB))
 
     def select(self, snapshot: Snapshot) -> Selection:
         mounts: Mapping[str, Mount] | CouldNot = snapshot.read(Request("mounts"))
@@ -129,10 +132,11 @@ class MountSubject(Subject):
             live = {"mounted": False, "type": None, "options": None}
         fstab, source = self._fstab(snapshot)
         sources = dict.fromkeys(fstab, source) if source else {}
-        return Selection((Record(self.target, live | fstab, sources, raw),))
+        table = dict.fromkeys(fstab, Request("content", FSTAB))
+        return Selection((Record(self.target, live | fstab, sources, raw, table),))
 
     def _fstab(self, snapshot: Snapshot) -> tuple[dict[str, Value], Source | None]:
-        files, problem = read_files(snapshot, ("/etc/fstab",))
+        files, problem = read_files(snapshot, (FSTAB,))
         if problem is not None:
             return {"in_fstab": problem, "fstab_options": problem}, None
         for file in files:
