@@ -90,7 +90,12 @@ def _subject(snapshot: Snapshot, host: Mapping[str, Any]) -> dict[str, Any]:
     identity = snapshot.identity
     platform = identity.platform
     os = (
-        {"id": platform.id, "version": platform.version_id, "name": platform.name}
+        {
+            "family": platform.family,
+            "id": platform.id,
+            "version": platform.version_id,
+            "name": platform.name,
+        }
         if isinstance(platform, Platform)
         else None
     )

@@ -20,13 +20,13 @@ from openwatch.compliance.history.store import Change
 from openwatch.compliance.results import service as results
 from openwatch.compliance.results.evidence import Findings
 from openwatch.compliance.scans import service, shapes, store
+from openwatch.compliance.scans.shapes import STAGES
 from openwatch.compliance.scans.store import Lease
 from openwatch.db.engine import Database
 from openwatch.engine.rules.schema import Severity
 from openwatch.engine.scan import ScanReport
 from openwatch.engine.snapshot import Platform
 from openwatch.fleet.hosts import service as hosts
-from openwatch.fleet.hosts.schema import Host
 from openwatch.fleet.hosts.service import EndedScan, Posture
 from openwatch.kit.crypto import Keyring
 from openwatch.signals.service import Subject, emit
@@ -53,7 +53,7 @@ async def complete(
 
     Raises ``host.unknown`` when the host was deleted.
     """
-    host = await hosts.lock(tx, lease.host_id)
+    await hosts.lock(tx, lease.host_id)
     before = await store.completed_at(tx, lease.host_id, None)
     at = _after(await store.clock(tx), before)
     row = await _signed_row(tx, keyring, lease, measured, before, at)
@@ -71,7 +71,7 @@ async def complete(
     )
     ended = EndedScan(lease.scan_id, "completed", at)
     await hosts.scan_completed(tx, lease.host_id, ended, _posture(measured))
-    await _tell(tx, lease, host, measured, changes=changes if before is not None else [])
+    await _tell(tx, lease, measured, changes=changes if before is not None else [])
     return True
 
 
@@ -104,19 +104,14 @@ def _values(measured: Measured) -> dict[str, Any]:
     traffic = report.traffic
     return {
         **_found(findings),
-        **_platform(report),
-        "kernel": report.snapshot.identity.kernel or None,
-        "privilege": report.snapshot.privilege,
         "facts_count": findings.facts_count,
         "subject_hash": findings.subject,
         "corpus_hash": bytes.fromhex(measured.corpus_hash),
         "tree_hash": findings.manifest.hash,
-        "stats": {
-            "round_trips": traffic.round_trips,
-            "bytes_sent": traffic.bytes_sent,
-            "bytes_received": traffic.bytes_received,
-            "seconds": {stage: round(value, 3) for stage, value in measured.seconds.items()},
-        },
+        "round_trips": traffic.round_trips,
+        "bytes_sent": traffic.bytes_sent,
+        "bytes_received": traffic.bytes_received,
+        **{f"seconds_{stage}": measured.seconds.get(stage) for stage in STAGES},
     }
 
 
@@ -150,17 +145,12 @@ def _posture(measured: Measured) -> Posture:
 
 
 async def _tell(
-    tx: AsyncConnection, lease: Lease, host: Host, measured: Measured, *, changes: list[Change]
+    tx: AsyncConnection, lease: Lease, measured: Measured, *, changes: list[Change]
 ) -> None:
     subject = Subject("scan", lease.scan_id)
-    counts = asdict(measured.findings.counts)
-    data = {
-        "host_name": host.name,
-        "score": score.score(measured.findings.counts),
-        "counts": {name.rstrip("_"): number for name, number in counts.items()},
-    }
+    data = {"score": score.score(measured.findings.counts)}
     await emit(tx, "scan.completed", subject=subject, host_id=lease.host_id, data=data)
     if changes:
         listed = [{"before": c.before, "after": c.after, "rules": c.rules} for c in changes]
-        data = {"host_name": host.name, "changes": listed}
+        data = {"changes": listed}
         await emit(tx, "outcome.changed", subject=subject, host_id=lease.host_id, data=data)

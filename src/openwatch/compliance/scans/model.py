@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import (
+    REAL,
+    BigInteger,
     CheckConstraint,
     Column,
     DateTime,
@@ -27,7 +29,6 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 from openwatch.db.base import metadata
 
@@ -88,13 +89,8 @@ scans: Final = Table(
     Column("failing_medium", Integer),
     Column("failing_low", Integer),
     Column("facts_count", Integer),
-    Column("os_family", Text),
-    Column("os_id", Text),
-    Column("os_version", Text),
-    Column("os_name", Text),
-    Column("kernel", Text),
-    Column("privilege", Text),
-    # What proves it: SHA-256 digests and an Ed25519 signature over the statement they make.
+    # What proves it: SHA-256 digests and an Ed25519 signature over the statement they make. The
+    # subject says which host answered, with its operating system, kernel and privilege.
     Column("subject_hash", LargeBinary),
     Column("corpus_hash", LargeBinary),
     Column("tree_hash", LargeBinary),
@@ -102,8 +98,16 @@ scans: Final = Table(
     Column("root_hash", LargeBinary),
     Column("signature", LargeBinary),
     Column("signing_key", SmallInteger, ForeignKey("signing_keys.number")),
-    # How it went: nothing of this is hashed.
-    Column("stats", JSONB),
+    # What it cost: nothing of this is hashed.
+    Column("round_trips", SmallInteger),
+    Column("bytes_sent", BigInteger),
+    Column("bytes_received", BigInteger),
+    Column("seconds_connect", REAL),
+    Column("seconds_detect", REAL),
+    Column("seconds_collect", REAL),
+    Column("seconds_assess", REAL),
+    Column("seconds_store", REAL),
+    Column("seconds_total", REAL),
     CheckConstraint(
         "state IN ('queued', 'running', 'completed', 'failed', 'cancelled')", name="state"
     ),

@@ -6,7 +6,7 @@ transaction. A scan is locked after its host, always in this order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,6 +16,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from openwatch.compliance import errors
+from openwatch.compliance.results import service as results
 from openwatch.compliance.scans import shapes, store
 from openwatch.compliance.scans.model import ScanState
 from openwatch.compliance.scans.schema import Scan
@@ -96,7 +97,7 @@ async def request(
     await store.add(tx, values)
     await hosts.scan_queued(tx, host_id, scan_id)
     await _enqueue(tx, host_id, scan_id, attempt=1)
-    await _tell(tx, "scan.queued", host_id, scan_id, {"host_name": host.name})
+    await _tell(tx, "scan.queued", host_id, scan_id, {})
     return await get(tx, scan_id)
 
 
@@ -132,7 +133,8 @@ async def cancel(tx: AsyncConnection, scan_id: UUID) -> Scan:
 
 async def get(conn: AsyncConnection, scan_id: UUID) -> Scan:
     """Return a scan; raises ``scan.unknown``."""
-    return shapes.scan(await _find(conn, scan_id))
+    row = await _find(conn, scan_id)
+    return (await _shown(conn, [row]))[0]
 
 
 async def list_scans(
@@ -149,7 +151,7 @@ async def list_scans(
         conn, filters=filters, order=order, cursor=cursor, limit=limit
     )
     return Page(
-        items=[shapes.scan(row) for row in rows],
+        items=await _shown(conn, rows),
         next_cursor=next_cursor,
         total=await store.count(conn, filters),
     )
@@ -351,6 +353,12 @@ async def _tell(
     tx: AsyncConnection, kind: str, host_id: UUID, scan_id: UUID, data: dict[str, Any]
 ) -> None:
     await emit(tx, kind, subject=Subject("scan", scan_id), host_id=host_id, data=data)
+
+
+async def _shown(conn: AsyncConnection, rows: Sequence[RowMapping]) -> list[Scan]:
+    hashes = {row["subject_hash"] for row in rows} - {None}
+    subjects = await results.read_documents(conn, hashes) if hashes else {}
+    return [shapes.scan(row, subjects.get(row["subject_hash"])) for row in rows]
 
 
 async def _find(conn: AsyncConnection, scan_id: UUID) -> RowMapping:

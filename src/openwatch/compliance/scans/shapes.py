@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -27,8 +27,12 @@ from openwatch.fleet.hosts.schema import Failing, Os, Score
 Row = RowMapping | Mapping[str, Any]
 
 
-def scan(row: Row) -> Scan:
-    """Return what the API shows of a scan."""
+STAGES: Final = ("connect", "detect", "collect", "assess", "store", "total")
+"""The parts of a scan whose time is kept, and all of it together."""
+
+
+def scan(row: Row, subject: Mapping[str, Any] | None) -> Scan:
+    """Return what the API shows of a scan. ``subject`` is the document that its row names."""
     completed = row["state"] == ScanState.COMPLETED
     counts = _counts(row) if completed else None
     return Scan(
@@ -49,16 +53,16 @@ def scan(row: Row) -> Scan:
         score=score_of(counts) if counts is not None else None,
         counts=VerdictCounts(**_by_verdict(counts)) if counts is not None else None,
         failing=_failing(row) if completed else None,
-        os=_os(row),
-        kernel=row["kernel"],
-        privilege=row["privilege"],
+        os=Os(**subject["os"]) if subject and subject["os"] else None,
+        kernel=subject["kernel"] or None if subject else None,
+        privilege=subject["privilege"] if subject else None,
         facts_count=row["facts_count"],
         root_hash=_hex(row["root_hash"]),
         previous_root_hash=_hex(row["previous_root"]),
         tree_hash=_hex(row["tree_hash"]),
         signature=base64.b64encode(row["signature"]).decode() if completed else None,
         signing_key_id=row["key_id"],
-        stats=ScanStats(**row["stats"]) if row["stats"] is not None else None,
+        stats=_stats(row) if completed else None,
     )
 
 
@@ -145,14 +149,13 @@ def _failing(row: Row) -> Failing:
     )
 
 
-def _os(row: Row) -> Os | None:
-    if row["os_id"] is None:
-        return None
-    return Os(
-        family=row["os_family"],
-        id=row["os_id"],
-        version=row["os_version"],
-        name=row["os_name"],
+def _stats(row: Row) -> ScanStats:
+    seconds = {stage: row[f"seconds_{stage}"] for stage in STAGES}
+    return ScanStats(
+        round_trips=row["round_trips"],
+        bytes_sent=row["bytes_sent"],
+        bytes_received=row["bytes_received"],
+        seconds={stage: round(value, 3) for stage, value in seconds.items() if value is not None},
     )
 
 
