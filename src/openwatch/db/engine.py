@@ -50,6 +50,9 @@ class Database:
             pool_timeout=POOL_WAIT_SECONDS,
             pool_recycle=POOL_RECYCLE_SECONDS,
             pool_pre_ping=True,
+            # What a statement was given may be a secret, a hash of one or a whole document: an
+            # error that ends in the log names the statement only.
+            hide_parameters=True,
             json_serializer=_to_json,
             json_deserializer=orjson.loads,
             connect_args={
