@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -52,26 +52,22 @@ class Chore:
 class Periodic:
     """The chores of one worker process."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, chores: Sequence[Chore] | None = None) -> None:
         self._db = db
-        self._chores = (
-            Chore("recover jobs", 3, recover_jobs),
-            Chore("reap scans", 3, reap),
-            Chore("make partitions", 3600, ensure_partitions),
-            Chore("prune jobs", 600, prune_jobs),
-        )
+        self._chores = chores or our_chores()
 
     async def run(self) -> None:
         """Do what is due, again and again, until cancelled."""
         while True:
             try:
-                await self._round()
+                await self.round()
             except Exception as error:
                 if not is_outage(error):
                     _log.exception("a round of periodic work failed")
             await asyncio.sleep(TICK_SECONDS)
 
-    async def _round(self) -> None:
+    async def round(self) -> None:
+        """Do what is due, unless another worker is doing it at this moment."""
         async with self._db.transaction() as tx:
             locked = await tx.execute(
                 text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": LEADER_LOCK}
@@ -94,6 +90,16 @@ class Periodic:
             if done:
                 _log.info("periodic work", chore=chore.name, done=done)
         chore.due = time.monotonic() + chore.seconds
+
+
+def our_chores() -> Sequence[Chore]:
+    """Return what every worker is ready to do."""
+    return (
+        Chore("recover jobs", 3, recover_jobs),
+        Chore("reap scans", 3, reap),
+        Chore("make partitions", 3600, ensure_partitions),
+        Chore("prune jobs", 600, prune_jobs),
+    )
 
 
 async def recover_jobs(db: Database) -> int:

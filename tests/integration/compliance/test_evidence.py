@@ -158,9 +158,8 @@ async def test_an_outcome_leads_to_the_bytes_that_prove_it(
         assert "attachment" in raw.headers["content-disposition"]
         document = raw.json()
         assert (document["fact"], document["command"]) == (fact["id"], fact["command"])
-    same = await client.get(
-        f"/api/v1/evidence/{fact['hash']}", headers={"If-None-Match": f'"{fact["hash"]}"'}
-    )
+    known = outcome["evidence_hash"]
+    same = await client.get(f"/api/v1/evidence/{known}", headers={"If-None-Match": f'"{known}"'})
     assert (same.status_code, same.content) == (304, b"")
     unknown = await client.get(f"/api/v1/scans/{scan['id']}/outcomes/no-such-rule")
     assert (unknown.status_code, unknown.json()["code"]) == (404, "outcome.unknown")

@@ -400,14 +400,13 @@ async def test_connections_that_are_cut_while_results_are_written_lose_nothing(
         assert cut > 5
         assert worker.process.poll() is None
         await _answers_again(platform)
-        for scan in scans:
+        for host, scan in zip(hosts, scans, strict=True):
             over = await platform.wait_until_over(scan, within=RECOVERED_WITHIN)
             assert (over["state"], over["failure"]) == ("completed", None), over["failure"]
-        await nothing_is_stuck(platform)
-        for host in hosts:
             assert (await platform.get(f"/hosts/{host}/history"))["total"] == 1
             page = await platform.get(f"/hosts/{host}/outcomes", limit=1)
             assert page["total"] == sum(over["counts"].values())
+        await nothing_is_stuck(platform)
 
 
 def _cut_connections(url: str, times: int = 40, pause: float = 0.1) -> int:

@@ -37,11 +37,15 @@ async def new_host(platform: Platform) -> UUID:
     return UUID(await platform.add_host(name, address="10.0.0.1", credential_id=credential))
 
 
-async def observe(
-    platform: Platform, host: UUID, *, corpus: Corpus | None = None, **verdicts: str
-) -> dict[str, Any]:
+async def observe(platform: Platform, host: UUID, **verdicts: str) -> dict[str, Any]:
     """Complete a scan of a host that found these verdicts, by the code that workers run."""
-    corpus = corpus or load_corpus()
+    return await observe_with(load_corpus(), platform, host, verdicts)
+
+
+async def observe_with(
+    corpus: Corpus, platform: Platform, host: UUID, verdicts: dict[str, str]
+) -> dict[str, Any]:
+    """The same with rules of one's own."""
     fact = Fact(Request("sysctl", "kernel.randomize_va_space"), "sysctl -n", output=b"2\n")
     outcomes = tuple(
         _outcome(corpus, rule_id.replace("_", "-"), verdict, fact)
@@ -256,7 +260,7 @@ async def test_the_past_has_the_rules_of_its_day(platform: Platform) -> None:
     )
     changed = replace(corpus, rules={**corpus.rules, rule.id: renamed})
     first = await observe(platform, host, aslr_enabled="pass")
-    second = await observe(platform, host, corpus=changed, aslr_enabled="pass")
+    second = await observe_with(changed, platform, host, {"aslr-enabled": "pass"})
     for scan, then in ((first, rule), (second, renamed)):
         found = await platform.get(f"/scans/{scan['id']}/outcomes/aslr-enabled")
         assert found["rule"]["title"] == then.title

@@ -180,10 +180,10 @@ async def test_one_worker_at_a_time_does_periodic_work(database: Database) -> No
     async def broken(_db: Database) -> None:
         raise ValueError("this chore is broken")
 
-    periodic = [Periodic(database) for _ in range(3)]
-    for one in periodic:
-        one._chores = (Chore("broken", 0, broken), Chore("work", 0, work))
+    periodic = [
+        Periodic(database, [Chore("broken", 0, broken), Chore("work", 0, work)]) for _ in range(3)
+    ]
     for _ in range(3):
-        await asyncio.gather(*[one._round() for one in periodic])
+        await asyncio.gather(*[one.round() for one in periodic])
     assert most == 1
     assert done >= 3
