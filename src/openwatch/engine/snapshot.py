@@ -173,7 +173,15 @@ def read_snapshot(path: Path) -> Snapshot:
     except OSError as error:
         why = error.strerror or "it cannot be read"
         raise OpenWatchError(SNAPSHOT_INVALID, name=path.name, why=why) from None
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zlib.error) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        EOFError,
+        zlib.error,
+        RecursionError,
+    ) as error:
         why = f"{type(error).__name__}: {error}"
         raise OpenWatchError(SNAPSHOT_INVALID, name=path.name, why=why) from None
     if snapshot.hash != document.get("hash"):

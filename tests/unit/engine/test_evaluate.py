@@ -119,6 +119,15 @@ def accounts(*, shadow: bytes | None) -> Context:
         ({"expect": {"name": "bert"}, "quantifier": "some", "if_none": "fail"}, True, True),
         ({"expect": {"name": "bert"}, "quantifier": "none", "if_none": "pass"}, False, False),
         ({"expect": {"max_days": 400}, "quantifier": "none", "if_none": "pass"}, False, None),
+        # It may be that none of them belongs: what that would mean counts as well.
+        ({"where": {"password": "set"}, "expect": {"uid": {"at_least": 0}}, "if_none": "fail"},
+         True, None),
+        ({"where": {"password": "set"}, "expect": {"uid": {"at_least": 0}}, "if_none": "pass"},
+         True, True),
+        ({"where": {"password": "set"}, "expect": {"uid": 7}, "quantifier": "some",
+          "if_none": "pass"}, False, None),
+        ({"where": {"password": "set"}, "expect": {"uid": 7}, "quantifier": "none",
+          "if_none": "fail"}, True, None),
         # Some records fail for certain: what cannot be seen of others changes nothing.
         ({"where": {"uid": {"at_least": 1}}, "expect": {"shell": "/bin/bash", "max_days": 90},
           "if_none": "fail"}, False, False),
@@ -160,3 +169,36 @@ def test_a_field_that_another_fact_answers_names_that_fact() -> None:
     assert (shell.fact, shell.command) == ("passwd", "cat /etc/passwd")
     assert (days.fact, days.command, days.actual) == ("shadow", "cat /etc/shadow", "400")
     assert "passwd" not in days.raw
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        {"not": {"account": {}, "where": {"uid": 0}, "count": 1}},
+        {"none": [{"account": {}, "where": {"uid": 0}, "expect": {"name": "root"},
+                   "if_none": "fail"}]},
+        {"account": {}, "expect": {"uid": 0}, "quantifier": "none", "if_none": "pass"},
+    ],
+)  # fmt: skip
+def test_what_was_not_to_be_is_told_so(check: dict[str, object]) -> None:
+    result = evaluate(Check.model_validate(check), accounts(shadow=SHADOW))
+    assert result.truth is False
+    first = result.observations[0]
+    assert first.satisfied is False
+    assert first.expected.startswith("not: ")
+    assert first.actual in ("1", "root", "0")
+
+
+def test_the_record_that_decides_is_among_the_evidence() -> None:
+    passwd = b"".join(b"u%d:x:%d:%d::/:/bin/sh\n" % (n, n, n) for n in range(200))
+    facts = [Fact(Request("passwd"), "cat", passwd)]
+    snapshot = make_snapshot(facts, taken_at=datetime(2026, 1, 15, tzinfo=UTC), privilege="root")
+    for quantifier, truth in (("some", True), ("none", False), ("every", False)):
+        expect = {"uid": {"not_equals": 150} if quantifier == "every" else 150}
+        check = Check.model_validate(
+            {"account": {}, "expect": expect, "quantifier": quantifier, "if_none": "fail"}
+        )
+        result = evaluate(check, Context(snapshot, {}))
+        assert result.truth is truth
+        assert result.observations[0].subject == "u150", quantifier
+        assert result.observations[0].satisfied is truth

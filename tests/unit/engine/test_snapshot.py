@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from openwatch.engine.assess import Verdict, assess
+from openwatch.engine.assess.assess import concerns
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.rules import load_corpus
 from openwatch.engine.snapshot import (
@@ -64,6 +65,7 @@ def test_time_spent_is_no_part_of_a_snapshot_but_privilege_is() -> None:
         lambda data: b"not gzip",
         lambda data: data[: len(data) // 2],
         lambda data: gzip.compress(b"[]"),
+        lambda data: gzip.compress(b"[" * 100_000),
         lambda data: gzip.compress(b'{"format": "openwatch-snapshot/9"}'),
         lambda data: gzip.compress(
             gzip.decompress(data).replace(b"root:x:0:0", b"root:x:0:1")
@@ -121,3 +123,19 @@ def test_a_host_whose_platform_is_unknown_passes_nothing() -> None:
     outcomes = assess(load_corpus(), snapshot)
     assert {outcome.verdict for outcome in outcomes} == {Verdict.ERROR}
     assert {outcome.reason for outcome in outcomes} == {Reason.PLATFORM_UNKNOWN}
+
+
+@pytest.mark.ac("engine-08")
+def test_a_host_without_a_version_is_not_called_out_of_scope() -> None:
+    """Debian names no VERSION_ID before a release."""
+    release = Fact(Request("os_release"), "cat", b'ID=debian\nPRETTY_NAME="Debian forky/sid"\n')
+    snapshot = make_snapshot([release], taken_at=datetime.now(UTC), privilege="root")
+    corpus = load_corpus()
+    for outcome in assess(corpus, snapshot):
+        ranges = [p for p in corpus.rules[outcome.rule_id].platforms if p.family == "debian"]
+        if not ranges:
+            assert outcome.verdict is Verdict.NOT_APPLICABLE
+        elif all(entry.min or entry.max for entry in ranges):
+            assert outcome.reason is Reason.PLATFORM_UNKNOWN
+            assert "names no VERSION_ID" in outcome.message
+    assert Request("passwd") in concerns(corpus, snapshot)

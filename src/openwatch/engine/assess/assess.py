@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from openwatch.engine.assess.evaluate import NO_RECORD, Context, Result, evaluate
+from openwatch.engine.assess.evaluate import (
+    NO_RECORD,
+    Context,
+    Result,
+    disjunction,
+    evaluate,
+)
 from openwatch.engine.assess.outcome import Observation, Outcome, Verdict
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.rules.corpus import Corpus
-from openwatch.engine.rules.schema import Implementation, PlatformRange, Rule
+from openwatch.engine.rules.schema import Check, Implementation, PlatformRange, Rule
 from openwatch.engine.rules.variables import resolve
 from openwatch.engine.snapshot import Platform, Snapshot
 
@@ -29,38 +35,49 @@ def _assess_rule(rule: Rule, context: Context) -> Outcome:
     platform = context.snapshot.identity.platform
     if isinstance(platform, CouldNot):
         return _platform_unknown(rule, platform)
-    if not _fits(rule.platforms, platform):
-        return _not_applicable(rule, f"The rule is not for {platform.name}.")
+    fits = _fits(rule.platforms, platform)
+    if fits is None:
+        return _platform_unknown(rule, _no_version(platform))
+    if not fits:
+        return _not_applicable(rule, context, f"The rule is not for {platform.name}.")
     if rule.when is not None:
+        if unset := _unset(rule.when, context):
+            return _not_configured(rule, unset)
         gate = evaluate(rule.when, context)
         if gate.truth is False:
-            return _not_applicable(rule, "The host does not have what the rule is about.", gate)
+            message = "The host does not have what the rule is about."
+            return _not_applicable(rule, context, message, gate.observations)
         if gate.truth is None:
             return _unknown(rule, context, gate, "Whether the rule concerns this host is unknown")
     return _assess_variants(rule, platform, context)
 
 
 def _assess_variants(rule: Rule, platform: Platform, context: Context) -> Outcome:
+    closed: list[Observation] = []
     for variant in rule.variants():
-        if variant.platforms and not _fits(variant.platforms, platform):
+        fits = not variant.platforms or _fits(variant.platforms, platform)
+        if fits is None:
+            return _platform_unknown(rule, _no_version(platform))
+        if not fits:
             continue
         if variant.when is not None:
+            if unset := _unset(variant.when, context):
+                return _not_configured(rule, unset)
             gate = evaluate(variant.when, context)
             if gate.truth is None:
                 return _unknown(
                     rule, context, gate, "Which form of the rule fits this host is unknown"
                 )
             if gate.truth is False:
+                closed += gate.observations
                 continue
         return _judge(rule, variant, context)
-    return _not_applicable(rule, "No form of the rule fits this host.")
+    return _not_applicable(rule, context, "No form of the rule fits this host.", closed)
 
 
 def _judge(rule: Rule, variant: Implementation, context: Context) -> Outcome:
-    unset = sorted(variant.check.variables() - context.bindings.keys())
-    if unset:
-        message = f"Set the variable {', '.join(unset)} to have this rule judged."
-        return Outcome(rule.id, Verdict.NOT_CONFIGURED, rule.severity, message)
+    if unset := _unset(variant.check, context):
+        return _not_configured(rule, unset)
     result = evaluate(variant.check, context)
     if result.truth is None:
         return _unknown(rule, context, result, "It could not be measured")
@@ -75,8 +92,22 @@ def _judge(rule: Rule, variant: Implementation, context: Context) -> Outcome:
     )
 
 
-def _fits(ranges: tuple[PlatformRange, ...], platform: Platform) -> bool:
-    return any(entry.holds(platform.family, platform.version) for entry in ranges)
+def _unset(check: Check, context: Context) -> list[str]:
+    """Return the variables that a check needs and that have no value."""
+    return sorted(check.variables() - context.bindings.keys())
+
+
+def _not_configured(rule: Rule, unset: list[str]) -> Outcome:
+    message = f"Set the variable {', '.join(unset)} to have this rule judged."
+    return Outcome(rule.id, Verdict.NOT_CONFIGURED, rule.severity, message)
+
+
+def _fits(ranges: tuple[PlatformRange, ...], platform: Platform) -> bool | None:
+    return disjunction(entry.holds(platform.family, platform.version) for entry in ranges)
+
+
+def _no_version(platform: Platform) -> CouldNot:
+    return CouldNot(Reason.PLATFORM_UNKNOWN, f"os-release of {platform.name} names no VERSION_ID.")
 
 
 def _told(result: Result) -> str:
@@ -154,13 +185,16 @@ def _platform_unknown(rule: Rule, could_not: CouldNot) -> Outcome:
     return Outcome(rule.id, Verdict.ERROR, rule.severity, message, reason=Reason.PLATFORM_UNKNOWN)
 
 
-def _not_applicable(rule: Rule, message: str, result: Result | None = None) -> Outcome:
+def _not_applicable(
+    rule: Rule, context: Context, message: str, observations: Sequence[Observation] = ()
+) -> Outcome:
     return Outcome(
         rule_id=rule.id,
         verdict=Verdict.NOT_APPLICABLE,
         severity=rule.severity,
         message=message,
-        observations=result.observations if result else (),
+        observations=tuple(observations),
+        facts=_facts(rule, context) if observations else (),
     )
 
 
@@ -174,11 +208,11 @@ def concerns(corpus: Corpus, detected: Snapshot) -> frozenset[Request]:
         return corpus.requests()
     wanted: set[Request] = set()
     for rule in corpus.rules.values():
-        if not _fits(rule.platforms, platform):
+        if _fits(rule.platforms, platform) is False:
             continue
         checks = [rule.when]
         for variant in rule.variants():
-            if not variant.platforms or _fits(variant.platforms, platform):
+            if not variant.platforms or _fits(variant.platforms, platform) is not False:
                 checks += [variant.when, variant.check]
         wanted.update(r for check in checks if check is not None for r in check.requests())
     return frozenset(wanted)

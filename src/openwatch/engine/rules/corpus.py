@@ -117,6 +117,8 @@ def _load(directory: Path) -> Corpus:
     )
     if not found:
         found += _unknown_names(corpus)
+    if not found:
+        found += _misfits(corpus)
     if not rules and not found:
         found.append(RuleProblem(str(directory.name), 1, "there is no rule in this directory"))
     if found:
@@ -147,3 +149,13 @@ def _unknown_names(corpus: Corpus) -> Iterable[RuleProblem]:
             yield RuleProblem(
                 file, 1, f"it uses the unknown variable {name!r}", "Add it to variables.yml."
             )
+
+
+def _misfits(corpus: Corpus) -> Iterable[RuleProblem]:
+    types = {name: definition.type for name, definition in corpus.variables.items()}
+    for rule in corpus.rules.values():
+        file = f"{rule.category.value}/{rule.id}.yml"
+        expectations = (found for check in rule.checks() for found in check.expectations())
+        for kind, expectation in expectations:
+            for what in expectation.misfits(kind, types):
+                yield RuleProblem(file, 1, what, "Change the type in variables.yml, or the test.")

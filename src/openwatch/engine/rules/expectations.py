@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from openwatch.engine.rules.variables import VariableType
 from openwatch.engine.subjects.base import Kind, Value
 
 Scalar = Annotated[str | int | bool, Field(union_mode="left_to_right")]
@@ -138,10 +139,26 @@ class Expectation(BaseModel):
 
     def problems(self, kind: Kind) -> list[str]:
         """Return why a field of this kind cannot be tested so; empty when it can."""
-        return [
+        unfit = [
             f"`{name}` does not fit a field of type {kind}"
             for name in self.tests()
             if name not in _FITTING[kind]
+        ]
+        return unfit or [
+            f"{operand!r} is never the value of a field of type {kind}: write {_WRITTEN[kind]}"
+            for name, wanted in self.tests().items()
+            if name in _COMPARING and not isinstance(wanted, Variable)
+            for operand in cast("tuple[object, ...]", wanted if name in _LISTS else (wanted,))
+            if not _comparable(operand, kind)
+        ]
+
+    def misfits(self, kind: Kind, types: Mapping[str, VariableType]) -> list[str]:
+        """Return which variables are of a type that their test cannot take."""
+        return [
+            f"the variable {wanted.var!r} of type {types[wanted.var]} does not fit `{name}`"
+            f" on a field of type {kind}"
+            for name, wanted in self.tests().items()
+            if isinstance(wanted, Variable) and types[wanted.var] not in _variable_types(name, kind)
         ]
 
 
@@ -159,6 +176,44 @@ _FITTING: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.WORDS: frozenset({"includes", "excludes", "only", "present"}),
 }
 
+_LISTS: Final = frozenset({"one_of", "none_of", "includes", "excludes", "only"})
+_COMPARING: Final = _LISTS | {"equals", "not_equals"}
+_WRITTEN: Final[Mapping[Kind, str]] = {
+    Kind.TEXT: "text in quotes, or a whole number",
+    Kind.NUMBER: "a whole number without quotes",
+    Kind.FLAG: "true or false without quotes",
+    Kind.MODE: "3 or 4 octal digits in quotes",
+    Kind.WORDS: "text in quotes, or a whole number",
+}
+
+
+def _comparable(operand: object, kind: Kind) -> bool:
+    """Return whether a field of this kind can have the value at all."""
+    match kind:
+        case Kind.FLAG:
+            return isinstance(operand, bool)
+        case Kind.NUMBER:
+            return type(operand) is int
+        case Kind.MODE:
+            return isinstance(operand, str) and bool(_OCTAL.fullmatch(operand))
+        case Kind.TEXT | Kind.WORDS:
+            return not isinstance(operand, bool)
+
+
+def _variable_types(test: str, kind: Kind) -> frozenset[VariableType]:
+    """Return the types of variables that a test on a field of this kind can take."""
+    match test, kind:
+        case ("at_least" | "at_most", _) | (_, Kind.NUMBER):
+            return frozenset({VariableType.INTEGER})
+        case ("no_more_than", _) | (_, Kind.MODE):
+            return frozenset({VariableType.OCTAL})
+        case name, _ if name in _LISTS:
+            return frozenset({VariableType.LIST})
+        case _:
+            return frozenset(VariableType) - {VariableType.LIST}
+
+
+_OCTAL: Final = re.compile(r"[0-7]{3,4}")
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+\Z")
 
 
@@ -221,7 +276,7 @@ def _same(value: Value, wanted: str | int | bool) -> bool:
         return as_number(value) == wanted
     if isinstance(value, int):
         # A mode is written in octal digits.
-        return bool(re.fullmatch(r"[0-7]{3,4}", wanted)) and value == int(wanted, 8)
+        return bool(_OCTAL.fullmatch(wanted)) and value == int(wanted, 8)
     return value == wanted
 
 

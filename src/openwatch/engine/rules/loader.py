@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import yaml as pyyaml
 from pydantic import BaseModel, ValidationError
@@ -68,9 +68,28 @@ def load_rules(directory: Path) -> tuple[dict[str, Rule], tuple[RuleProblem, ...
             continue
         misplaced = list(_misplaced(rule, path, file, text))
         problems += misplaced
-        if not misplaced:
+        if rule.id in rules:
+            other = f"{rules[rule.id].category.value}/{path.name}"
+            what = f"the id {rule.id!r} is that of {other} as well"
+            problems.append(RuleProblem(file, yaml.line_of(text, ["id"]), what, "Rename one."))
+        elif not misplaced:
             rules[rule.id] = rule
-    return rules, tuple(problems)
+    return rules, (*problems, *_unread(directory))
+
+
+_INDEXES: Final = ("variables.yml", "frameworks/index.yml")
+
+
+def _unread(directory: Path) -> Iterable[RuleProblem]:
+    """Yield the files that look like rules and stand where none is read."""
+    for path in sorted([*directory.rglob("*.yml"), *directory.rglob("*.yaml")]):
+        file = path.relative_to(directory).as_posix()
+        if file in _INDEXES or any(part.startswith(".") for part in Path(file).parts):
+            continue
+        if path.suffix != ".yml" or file.count("/") != 1 or file.startswith("frameworks/"):
+            yield RuleProblem(
+                file, 1, "it is not read: a rule is <category>/<rule-id>.yml", "Move or rename it."
+            )
 
 
 def _misplaced(rule: Rule, path: Path, file: str, text: str) -> Iterable[RuleProblem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -13,7 +14,7 @@ from openwatch.engine.facts import Request
 from openwatch.engine.rules.expectations import Expectation
 from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
 from openwatch.engine.subjects.audit import AuditSyscallSubject, AuditWatchSubject
-from openwatch.engine.subjects.base import Subject
+from openwatch.engine.subjects.base import Kind, Subject
 from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
 from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
 from openwatch.engine.subjects.sshd import SshdSubject
@@ -122,6 +123,8 @@ class Check(_Model):
     def _fits(self, subject: Subject) -> None:
         if bool(self.expect) == (self.count is not None):
             raise ValueError("a subject needs either `expect` or `count`")
+        if self.count is not None and (problems := self.count.problems(Kind.NUMBER)):
+            raise ValueError(f"count: {'; '.join(problems)}")
         if self.count is not None and (self.if_none or self.quantifier is not Quantifier.EVERY):
             raise ValueError("`count` goes without `quantifier` and `if_none`")
         if self.expect and self.if_none is None and may_be_empty(subject, self.where):
@@ -135,7 +138,7 @@ class Check(_Model):
             if problems := expectation.problems(fields[name]):
                 raise ValueError(f"field {name!r}: {'; '.join(problems)}")
 
-    @property
+    @cached_property
     def subject(self) -> Subject | None:
         """The subject of a leaf; ``None`` for a combinator."""
         return next((s for name in SUBJECTS if (s := getattr(self, name)) is not None), None)
@@ -159,14 +162,20 @@ class Check(_Model):
             if leaf.subject is not None:
                 yield from leaf.subject.requests()
 
+    def expectations(self) -> Iterator[tuple[Kind, Expectation]]:
+        """Yield all expectations below this node, each with the type of what it is about."""
+        for leaf in self.leaves():
+            assert leaf.subject is not None
+            fields = leaf.subject.fields_of()
+            for name, expectation in (*leaf.where.items(), *leaf.expect.items()):
+                yield fields[name], expectation
+            if leaf.count is not None:
+                yield Kind.NUMBER, leaf.count
+
     def variables(self) -> frozenset[str]:
         """Return the names of all variables below this node."""
         return frozenset(
-            name
-            for leaf in self.leaves()
-            for expectation in (*leaf.where.values(), *leaf.expect.values(), leaf.count)
-            if expectation is not None
-            for name in expectation.variables()
+            n for _, expectation in self.expectations() for n in expectation.variables()
         )
 
 
@@ -197,11 +206,16 @@ class PlatformRange(_Model):
     min: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] | None = None
     max: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] | None = None
 
-    def holds(self, family: str, version: tuple[int, ...]) -> bool:
-        """Return whether a host of this family and version is meant. ``max: 9`` means all 9.x."""
+    def holds(self, family: str, version: tuple[int, ...]) -> bool | None:
+        """Return whether a host of this family and version is meant. ``max: 9`` means all 9.x.
+
+        ``None``: a host that names no version, as development releases do, may be meant.
+        """
         if family != self.family:
             return False
         low, high = _numbers(self.min), _numbers(self.max)
+        if not version and (low or high):
+            return None
         return (not low or version >= low) and (not high or version[: len(high)] <= high)
 
 
@@ -263,18 +277,27 @@ class Rule(_Model):
 
     def variants(self) -> tuple[Implementation, ...]:
         """Return the implementations; ``check`` is the only one of a rule that has it."""
+        return self._variants
+
+    @cached_property
+    def _variants(self) -> tuple[Implementation, ...]:
         if self.check is not None:
             return (Implementation(check=self.check),)
         return self.implementations
 
+    def checks(self) -> tuple[Check, ...]:
+        """Return all checks of this rule, on whatever platform."""
+        variants = [check for v in self.variants() for check in (v.when, v.check)]
+        return tuple(check for check in (self.when, *variants) if check is not None)
+
     def requests(self) -> frozenset[Request]:
         """Return every fact that may decide this rule on some platform."""
-        checks = [v.check for v in self.variants()] + [v.when for v in self.variants()]
-        checks.append(self.when)
-        return frozenset(r for check in checks if check is not None for r in check.requests())
+        return self._requests
+
+    @cached_property
+    def _requests(self) -> frozenset[Request]:
+        return frozenset(request for check in self.checks() for request in check.requests())
 
     def variables(self) -> frozenset[str]:
         """Return the names of the variables that this rule needs."""
-        checks = [v.check for v in self.variants()] + [v.when for v in self.variants()]
-        checks.append(self.when)
-        return frozenset(n for check in checks if check is not None for n in check.variables())
+        return frozenset(name for check in self.checks() for name in check.variables())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from openwatch.engine.errors import VARIABLE_INVALID
 from openwatch.kit.errors import OpenWatchError
+
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,15}")
 
 
 class VariableType(StrEnum):
@@ -54,16 +57,20 @@ class VariableDefinition(BaseModel):
             case VariableType.ENUM if value not in self.values:
                 raise ValueError(f"it has to be one of {', '.join(self.values)}")
             case VariableType.LIST:
-                words = value.split(",") if isinstance(value, str) else list(value)
-                return tuple(str(word).strip() for word in words)
+                words = value.split(",") if isinstance(value, str) else value
+                if not isinstance(words, list | tuple):
+                    raise ValueError("it has to be a list")
+                listed = tuple(str(word).strip() for word in cast("Sequence[object]", words))
+                if not all(listed):
+                    raise ValueError("a word of the list is empty")
+                return listed
             case _:
                 return str(value)
 
     def _integer(self, value: Any) -> int:
-        try:
-            number = int(str(value))
-        except ValueError:
-            raise ValueError("it has to be a whole number") from None
+        if not _INTEGER.fullmatch(str(value)):
+            raise ValueError("it has to be a whole number")
+        number = int(value)
         if self.min is not None and number < self.min:
             raise ValueError(f"it has to be at least {self.min}")
         if self.max is not None and number > self.max:

@@ -14,11 +14,18 @@ import yaml
 _BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class DuplicateKeyError(yaml.YAMLError):
-    """A mapping has one key twice; the second would silently hide the first."""
+MAX_DEPTH: Final = 100
+"""libyaml composes by recursion in C: some ten thousand levels end the process."""
+_FEW: Final = 2 * MAX_DEPTH
 
-    def __init__(self, key: object, line: int) -> None:
-        super().__init__(f"the key {key!r} stands twice")
+
+class StructureError(yaml.YAMLError):
+    """What YAML allows and a rule does not have: a key that stands twice, so that the second would
+    hide the first, a key that is no name, and nesting without end.
+    """
+
+    def __init__(self, what: str, line: int) -> None:
+        super().__init__(what)
         self.line = line
 
 
@@ -31,8 +38,11 @@ class _Loader(_BASE):  # type: ignore[misc, valid-type]
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, Hashable):
+                raise StructureError("a list or a mapping is no key", line)
             if key in seen:
-                raise DuplicateKeyError(key, key_node.start_mark.line + 1)
+                raise StructureError(f"the key {key!r} stands twice", line)
             seen.add(key)
         mapping: dict[Hashable, Any] = _BASE.construct_mapping(self, node, deep)
         return mapping
@@ -51,12 +61,27 @@ for _tag, _pattern, _first in _RESOLVERS:
 
 def parse(text: str) -> Any:
     """Return the document. Raises ``yaml.YAMLError``."""
+    if sum(map(text.count, "[{-?")) > _FEW:
+        _refuse_depth(text)
     return yaml.load(text, Loader=_Loader)
+
+
+def _refuse_depth(text: str) -> None:
+    events: Any = getattr(yaml, "parse")  # noqa: B009 - the stubs leave its types open
+    depth = 0
+    for event in events(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            line = int(event.start_mark.line) + 1
+            raise StructureError("it is nested too deeply", line)
 
 
 def error_line(error: yaml.YAMLError) -> int:
     """Return the line of a syntax error, counted from 1."""
-    if isinstance(error, DuplicateKeyError):
+    if isinstance(error, StructureError):
         return error.line
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     return 1 if mark is None else mark.line + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field
@@ -16,20 +17,25 @@ from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subj
 
 _PATH: Final = re.compile(r"/[A-Za-z0-9_@%+=:,./*?\[\]{}~ -]*\Z")
 
+_DETOUR: Final = re.compile(r"/\.{0,2}/|.+/\.{0,2}\Z")
+"""``//``, ``/./``, ``/../`` and a slash at the end: a second spelling of a path."""
+
 _NEVER_READ: Final = (
     "/etc/shadow", "/etc/gshadow", "/etc/shadow-", "/etc/gshadow-", "/etc/security/opasswd",
+    "/etc/krb5.keytab", "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key",
+    "/etc/ssh/ssh_host_ed25519_key",
 )  # fmt: skip
 """Files of secrets: their content is asked for only by a probe that redacts it on the host."""
 
 
 def _path(value: str) -> str:
-    if not _PATH.match(value):
-        raise ValueError("a path is absolute and made of plain characters")
+    if not _PATH.match(value) or _DETOUR.search(value):
+        raise ValueError("a path is absolute, made of plain characters and without detours")
     return value
 
 
 def _readable(value: str) -> str:
-    if value in _NEVER_READ or re.search(r"ssh_host_\w*key\Z", value):
+    if any(fnmatchcase(secret, value) for secret in _NEVER_READ):
         raise ValueError(f"{value} holds secrets: its content is never read")
     return value
 

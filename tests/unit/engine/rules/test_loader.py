@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
 import pytest
 
+from openwatch.engine.assess import Verdict, assess
+from openwatch.engine.facts import Fact, Request
 from openwatch.engine.rules import Rule, load_corpus
 from openwatch.engine.rules.yaml import parse
+from openwatch.engine.snapshot import make_snapshot
 from openwatch.kit.errors import OpenWatchError
 from openwatch.kit.resources import corpus_dir
 
@@ -105,6 +109,59 @@ def test_a_good_rule_loads(tmp_path: Path) -> None:
             ":6: not YAML: the key 'severity' stands twice",
         ),
         (("title: An", "title: [An"), "not YAML"),
+        (("severity: low", "? [a, b]\n: c"), ":5: not YAML: a list or a mapping is no key"),
+        (
+            ("title: An example of a rule", f"title: {'[' * 50000}{']' * 50000}"),
+            ":2: not YAML: it is nested too deeply",
+        ),
+        # What can never hold would be a filter that lets nothing through.
+        (
+            (
+                "sysctl: {key: kernel.sysrq}\n  expect: {running: 0}",
+                "unit: {name: a.service}\n  expect: {masked: yes}",
+            ),
+            "'yes' is never the value of a field of type flag: write true or false",
+        ),
+        (
+            (
+                "sysctl: {key: kernel.sysrq}\n  expect: {running: 0}",
+                'account: {}\n  where: {uid: "0"}\n  count: 1',
+            ),
+            "'0' is never the value of a field of type number",
+        ),
+        (("{running: 0}", "{running: true}"), "True is never the value of a field of type text"),
+        (
+            (
+                "sysctl: {key: kernel.sysrq}\n  expect: {running: 0}",
+                "account: {}\n  count: {includes: [a]}",
+            ),
+            "count: `includes` does not fit a field of type number",
+        ),
+        (
+            (
+                "sysctl: {key: kernel.sysrq}\n  expect: {running: 0}",
+                "unit: {name: sshd}\n  expect: {enabled: true}",
+            ),
+            "'sshd' is not the whole name of a unit",
+        ),
+        (
+            ("{running: 0}", "{running: {one_of: {var: days}}}"),
+            "the variable 'days' of type integer does not fit `one_of`",
+        ),
+        (
+            (
+                "sysctl: {key: kernel.sysrq}\n  expect: {running: 0}",
+                'line: {file: "/etc/shado?", pattern: ".*"}\n  count: 0',
+            ),
+            "holds secrets",
+        ),
+        (
+            (
+                "sysctl: {key: kernel.sysrq}\n  expect: {running: 0}",
+                'line: {file: "/etc/ssh/../shadow", pattern: ".*"}\n  count: 0',
+            ),
+            "a path is absolute",
+        ),
         (('min: "12"', "min: 12"), ":10: platforms.0.min"),
     ],
 )
@@ -116,10 +173,71 @@ def test_what_is_wrong_is_told_with_its_line(
     assert "kernel/example-rule.yml:" in message
 
 
+def test_two_rules_with_one_id_are_told(tmp_path: Path) -> None:
+    directory = corpus_with(tmp_path, GOOD)
+    (directory / "network").mkdir()
+    other = GOOD.replace("category: kernel", "category: network")
+    (directory / "network" / "example-rule.yml").write_text(other)
+    with pytest.raises(OpenWatchError) as caught:
+        load_corpus(directory)
+    assert "network/example-rule.yml:1: the id 'example-rule' is that of kernel/" in (
+        caught.value.message
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["kernel/other.yaml", "other.yml", "kernel/deep/other.yml", "frameworks/other.yml"]
+)
+def test_a_rule_that_is_not_read_is_told(tmp_path: Path, name: str) -> None:
+    directory = corpus_with(tmp_path, GOOD)
+    (directory / name).parent.mkdir(exist_ok=True)
+    (directory / name).write_text(GOOD)
+    with pytest.raises(OpenWatchError) as caught:
+        load_corpus(directory)
+    assert f"{name}:1: it is not read" in caught.value.message
+
+
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     broken = GOOD.replace("severity: low", "severity: urgent").replace("id: ex", "id: EX")
     message = problem(tmp_path, broken)
     assert message.startswith("2 problem(s)")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{type: list, description: Some words of it, default: 5}",
+        '{type: list, description: Some words of it, default: ["a", ""]}',
+        '{type: integer, description: A number of it, default: "1_0"}',
+        '{type: integer, description: A number of it, default: " 1"}',
+    ],
+)
+def test_a_default_that_does_not_fit_is_told(tmp_path: Path, text: str) -> None:
+    directory = corpus_with(tmp_path, GOOD)
+    (directory / "variables.yml").write_text(f"variables:\n  words: {text}\n")
+    with pytest.raises(OpenWatchError, match=r"variables\.yml:2: variables\.words"):
+        load_corpus(directory)
+
+
+@pytest.mark.parametrize("where", ["rule", "implementation"])
+def test_a_gate_whose_variable_is_not_set_is_not_configured(tmp_path: Path, where: str) -> None:
+    gate = "when: {sysctl: {key: kernel.a}, expect: {running: {at_least: {var: days}}}}"
+    text = GOOD.replace("check:", f"{gate}\ncheck:")
+    if where == "implementation":
+        text = GOOD.replace(
+            "check:\n  sysctl: {key: kernel.sysrq}\n  expect: {running: 0}",
+            f"implementations:\n  - {gate}\n"
+            "    check: {sysctl: {key: kernel.sysrq}, expect: {running: 0}}",
+        )
+    directory = corpus_with(tmp_path, text)
+    (directory / "variables.yml").write_text(
+        "variables:\n  days: {type: integer, description: A number of days}\n"
+    )
+    release = Fact(Request("os_release"), "cat", b"ID=debian\nVERSION_ID=12\n")
+    snapshot = make_snapshot([release], taken_at=datetime.now(UTC), privilege="root")
+    (outcome,) = assess(load_corpus(directory), snapshot)
+    assert outcome.verdict is Verdict.NOT_CONFIGURED
+    assert "days" in outcome.message
 
 
 def test_an_empty_directory_is_told(tmp_path: Path) -> None:
