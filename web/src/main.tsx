@@ -8,13 +8,17 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app/App';
 import { createQueryClient } from './app/queryClient';
-import { createAppRouter } from './app/router';
+import { createAppRouter, readAllPages } from './app/router';
+
+/** The first page comes first. */
+const READ_PAGES_AFTER_MS = 2_000;
 
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no element "root"');
 
 const queryClient = createQueryClient();
 const router = createAppRouter(queryClient);
+window.setTimeout(() => readAllPages(router), READ_PAGES_AFTER_MS);
 
 createRoot(root).render(
   <StrictMode>

@@ -9,7 +9,7 @@ import {
   type RowData,
 } from '@tanstack/react-table';
 import { useWindowVirtualizer } from '@tanstack/react-virtual';
-import { useEffect, useLayoutEffect, useRef, useState, type MouseEvent } from 'react';
+import { memo, useEffect, useLayoutEffect, useRef, useState, type MouseEvent } from 'react';
 import classes from './DataTable.module.css';
 import { Icon } from './Icon';
 import { useRowKeys } from './useRowKeys';
@@ -102,7 +102,7 @@ export function DataTable<T>(props: Props<T>) {
             const row = model[item.index];
             if (!row) return null;
             return (
-              <BodyRow
+              <MemoRow
                 key={item.key}
                 row={row}
                 index={item.index}
@@ -185,6 +185,16 @@ function BodyRow<T>({ row, index, selected, measure }: BodyRowProps<T>) {
     </tr>
   );
 }
+
+/** Scrolling must not paint rows again that are already there; a patched row is another object. */
+const MemoRow = memo(
+  BodyRow,
+  (before, after) =>
+    before.row.original === after.row.original &&
+    before.row.getVisibleCells().length === after.row.getVisibleCells().length &&
+    before.index === after.index &&
+    before.selected === after.selected,
+) as typeof BodyRow;
 
 function followRowLink(event: MouseEvent<HTMLTableRowElement>): void {
   const target = event.target as Element;

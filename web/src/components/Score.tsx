@@ -38,6 +38,7 @@ function ScoreExplained({ score }: { score: ScoreParts | null }) {
       </span>
       {outside > 0 && <span>{count(outside)} outside the score (not applicable, manual, not configured)</span>}
       {typeof score.coverage === 'number' && <span>Coverage {percent(score.coverage)} % of all rules</span>}
+      {score.formula && <span>score = {score.formula}</span>}
     </span>
   );
 }

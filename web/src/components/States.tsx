@@ -3,6 +3,7 @@ import type { ReactNode } from 'react';
 import { toApiError, type ApiError } from '@/api/problem';
 import { CopyButton } from './CopyButton';
 import { Icon, type IconName } from './Icon';
+import { InlineCode } from './InlineCode';
 import classes from './States.module.css';
 
 interface EmptyProps {
@@ -48,7 +49,11 @@ export function ErrorState({ error, onRetry, what, level = 2 }: ErrorProps) {
       </span>
       <Heading>{what ?? 'This could not be read'}</Heading>
       <p>{problem.message}</p>
-      {problem.fix && <p>{problem.fix}</p>}
+      {problem.fix && (
+        <p>
+          <InlineCode text={problem.fix} />
+        </p>
+      )}
       <ProblemDetails problem={problem} />
       {onRetry && (
         <div className={classes.actions}>
@@ -92,7 +97,11 @@ export function ProblemBanner({ tone = 'error', title, fix, code, requestId, chi
       <Icon name={tone === 'fail' ? 'failed' : 'warning'} />
       <div className={classes.bannerText}>
         <p className={classes.bannerTitle}>{title}</p>
-        {fix && <p className={classes.bannerFix}>{fix}</p>}
+        {fix && (
+          <p className={classes.bannerFix}>
+            <InlineCode text={fix} />
+          </p>
+        )}
         {children}
         {(code ?? requestId) && (
           <span className={classes.details} style={{ justifyContent: 'flex-start' }}>

@@ -1,7 +1,7 @@
 import { screen, waitFor } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
 import { safeReturnPath } from '@/app/returnPath';
-import { renderApp } from '../fixture/render';
+import { fill, renderApp } from '../fixture/render';
 import { createFixture, problem } from '../fixture/server';
 
 const PASSWORD = 'correct horse';
@@ -12,10 +12,10 @@ describe('first run', () => {
     window.history.replaceState(null, '', '/setup#token=right');
     const { user, address } = renderApp('/setup', fixture);
 
-    await user.type(await screen.findByLabelText('Your name'), 'Site Administrator');
+    await fill(user, await screen.findByLabelText('Your name'), 'Site Administrator');
     expect(window.location.hash).toBe('');
-    await user.type(screen.getByLabelText('Password'), 'a long enough one');
-    await user.type(screen.getByLabelText('Password again'), 'a long enough one');
+    await fill(user, screen.getByLabelText('Password'), 'a long enough one');
+    await fill(user, screen.getByLabelText('Password again'), 'a long enough one');
     await user.click(screen.getByRole('button', { name: 'Create administrator' }));
 
     expect(await screen.findByRole('heading', { name: 'Hosts' })).toBeVisible();
@@ -27,9 +27,9 @@ describe('first run', () => {
     window.history.replaceState(null, '', '/setup');
     const { user } = renderApp('/setup', fixture);
 
-    await user.type(await screen.findByLabelText('First-run token'), 'wrong');
-    await user.type(screen.getByLabelText('Password'), 'a long enough one');
-    await user.type(screen.getByLabelText('Password again'), 'a long enough one');
+    await fill(user, await screen.findByLabelText('First-run token'), 'wrong');
+    await fill(user, screen.getByLabelText('Password'), 'a long enough one');
+    await fill(user, screen.getByLabelText('Password again'), 'a long enough one');
     await user.click(screen.getByRole('button', { name: 'Create administrator' }));
 
     expect(await screen.findByRole('alert')).toHaveTextContent('This first-run link is not valid.');
@@ -40,8 +40,8 @@ describe('first run', () => {
     window.history.replaceState(null, '', '/setup#token=right');
     const { user } = renderApp('/setup', fixture);
 
-    await user.type(await screen.findByLabelText('Password'), 'short');
-    await user.type(screen.getByLabelText('Password again'), 'other');
+    await fill(user, await screen.findByLabelText('Password'), 'short');
+    await fill(user, screen.getByLabelText('Password again'), 'other');
     await user.click(screen.getByRole('button', { name: 'Create administrator' }));
 
     expect(screen.getByText('Use at least 12 characters.')).toBeVisible();
@@ -55,8 +55,8 @@ describe('sign in', () => {
     const fixture = { ...createFixture(), signedIn: false };
     const { user, address } = renderApp('/scans?state=failed', fixture);
 
-    await user.type(await screen.findByLabelText('User name'), 'admin');
-    await user.type(screen.getByLabelText('Password'), PASSWORD);
+    await fill(user, await screen.findByLabelText('User name'), 'admin');
+    await fill(user, screen.getByLabelText('Password'), PASSWORD);
     await user.click(screen.getByRole('button', { name: 'Sign in' }));
 
     expect(await screen.findByRole('heading', { name: 'Scans' })).toBeVisible();
@@ -74,8 +74,8 @@ describe('sign in', () => {
     const fixture = { ...createFixture(), signedIn: false };
     const { user } = renderApp('/hosts', fixture);
 
-    await user.type(await screen.findByLabelText('User name'), 'admin');
-    await user.type(screen.getByLabelText('Password'), 'wrong');
+    await fill(user, await screen.findByLabelText('User name'), 'admin');
+    await fill(user, screen.getByLabelText('Password'), 'wrong');
     await user.click(screen.getByRole('button', { name: 'Sign in' }));
 
     expect(await screen.findByRole('alert')).toHaveTextContent('The user name or the password is wrong.');
@@ -91,8 +91,8 @@ describe('sign in', () => {
     });
     const { user } = renderApp('/hosts', fixture);
 
-    await user.type(await screen.findByLabelText('User name'), 'admin');
-    await user.type(screen.getByLabelText('Password'), 'wrong');
+    await fill(user, await screen.findByLabelText('User name'), 'admin');
+    await fill(user, screen.getByLabelText('Password'), 'wrong');
     await user.click(screen.getByRole('button', { name: 'Sign in' }));
 
     expect(await screen.findByRole('button', { name: /Wait (30|29) s/ })).toBeDisabled();
@@ -101,21 +101,21 @@ describe('sign in', () => {
   it('ac:ui-03 keeps the way back and the typed host, but no secret, when the session ends', async () => {
     const fixture = createFixture();
     const { user, address } = renderApp('/hosts/new', fixture);
-    await user.type(await screen.findByLabelText(/^Address/), 'db9.example.org');
+    await fill(user, await screen.findByLabelText(/^Address/), 'db9.example.org');
     await user.click(screen.getByRole('radio', { name: 'New' }));
-    await user.type(screen.getByLabelText(/^Log in as$|^Log in as \*/), 'scan');
-    await user.type(screen.getByLabelText(/^Private key/), 'very-secret-key');
+    await fill(user, screen.getByLabelText(/^Log in as$|^Log in as \*/), 'scan');
+    await fill(user, screen.getByLabelText(/^Private key/), 'very-secret-key');
 
     fixture.signedIn = false;
     await user.click(screen.getByRole('button', { name: 'Test connection' }));
-    await user.type(await screen.findByLabelText('User name'), 'admin');
+    await fill(user, await screen.findByLabelText('User name'), 'admin');
     expect(screen.getByText(/Your session has ended/)).toBeVisible();
     expect(address()).toContain('next=%2Fhosts%2Fnew');
     const draft = window.sessionStorage.getItem('openwatch-draft-add-host');
     expect(draft).toContain('db9.example.org');
     expect(draft).not.toContain('very-secret-key');
 
-    await user.type(screen.getByLabelText('Password'), PASSWORD);
+    await fill(user, screen.getByLabelText('Password'), PASSWORD);
     await user.click(screen.getByRole('button', { name: 'Sign in' }));
     await waitFor(() => expect(screen.getByLabelText(/^Address/)).toHaveValue('db9.example.org'));
     expect(screen.getByLabelText(/^Private key/)).toHaveValue('');

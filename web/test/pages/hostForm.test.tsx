@@ -1,14 +1,14 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import type { UserEvent } from '@testing-library/user-event';
 import { describe, expect, it } from 'vitest';
-import { asked, renderApp } from '../fixture/render';
+import { asked, fill, renderApp } from '../fixture/render';
 import { makeHosts, uuid } from '../fixture/data';
 import { createFixture, json, problem, rejected } from '../fixture/server';
 
 const KEY = 'SHA256:V3ryStab1eHostKeyFingerprintForTheFixture00';
 
 async function fillAddress(user: UserEvent): Promise<void> {
-  await user.type(await screen.findByLabelText(/^Address/), 'db1.example.org');
+  await fill(user, await screen.findByLabelText(/^Address/), 'db1.example.org');
 }
 
 async function chooseCredential(user: UserEvent): Promise<void> {
@@ -18,8 +18,8 @@ async function chooseCredential(user: UserEvent): Promise<void> {
 
 async function typeCredential(user: UserEvent): Promise<void> {
   await user.click(screen.getByRole('radio', { name: 'New' }));
-  await user.type(screen.getByRole('textbox', { name: 'Log in as' }), 'scan');
-  await user.type(screen.getByRole('textbox', { name: 'Private key' }), 'PRIVATE');
+  await fill(user, screen.getByRole('textbox', { name: 'Log in as' }), 'scan');
+  await fill(user, screen.getByRole('textbox', { name: 'Private key' }), 'PRIVATE');
 }
 
 /** The body that a route was sent. */
@@ -84,7 +84,7 @@ describe('add host', () => {
     await chooseCredential(user);
     await user.click(screen.getByRole('button', { name: 'Test connection' }));
     await screen.findByText('Connected.');
-    await user.type(screen.getByLabelText(/^Address/), '.net');
+    await fill(user, screen.getByLabelText(/^Address/), '.net');
     expect(screen.getByText('The form has changed since this test.')).toBeVisible();
   });
 
@@ -128,7 +128,7 @@ describe('add host', () => {
     expect(screen.getByRole('textbox', { name: 'Name' })).toBeInvalid();
 
     fixture.overrides.delete('POST /hosts');
-    await user.type(screen.getByRole('textbox', { name: 'Name' }), 'db1');
+    await fill(user, screen.getByRole('textbox', { name: 'Name' }), 'db1');
     await user.click(screen.getByRole('button', { name: 'Save' }));
     await waitFor(() => expect(address()).toBe(`/hosts/${uuid(1, 999)}`));
     expect(credentials).toHaveLength(1);
@@ -169,7 +169,7 @@ describe('edit host', () => {
       return problem(412, 'request.precondition_failed', 'Somebody changed this host meanwhile.', 'Read it again.');
     });
     const { user, queryClient } = renderApp(`/hosts/${uuid(1, 1)}/edit`, fixture);
-    await user.type(await screen.findByRole('textbox', { name: 'Name' }), '-new');
+    await fill(user, await screen.findByRole('textbox', { name: 'Name' }), '-new');
     const host = fixture.hosts[0];
     queryClient.setQueryData(['hosts', 'one', uuid(1, 1)], { ...host, version: 9 });
     await user.click(screen.getByRole('button', { name: 'Save changes' }));
@@ -186,7 +186,7 @@ describe('edit host', () => {
     await screen.findByText('Connected.');
     expect(asked(fixture, `POST /hosts/${uuid(1, 1)}/connection-test`)).toBe(1);
 
-    await user.type(screen.getByRole('textbox', { name: 'Address' }), '0');
+    await fill(user, screen.getByRole('textbox', { name: 'Address' }), '0');
     await user.click(screen.getByRole('button', { name: 'Test again' }));
     await waitFor(() => expect(asked(fixture, 'POST /connection-tests')).toBe(1));
   });

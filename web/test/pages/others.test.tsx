@@ -1,7 +1,7 @@
 import { screen, waitFor, within } from '@testing-library/react';
 import { describe, expect, it } from 'vitest';
 import { credentials, uuid } from '../fixture/data';
-import { renderApp } from '../fixture/render';
+import { fill, renderApp } from '../fixture/render';
 import { createFixture, json, problem } from '../fixture/server';
 
 describe('credentials', () => {
@@ -34,7 +34,7 @@ describe('credentials', () => {
     });
     const { user } = renderApp(`/credentials/${uuid(3, 2)}`, fixture);
     await user.click(await screen.findByRole('radio', { name: 'Password' }));
-    await user.type(screen.getByLabelText(/^Password$|^Password \*$/, { selector: 'input[type=password]' }), 'new');
+    await fill(user, screen.getByLabelText(/^Password$|^Password \*$/, { selector: 'input[type=password]' }), 'new');
     await user.click(screen.getByRole('checkbox', { name: 'Remove the saved password for sudo' }));
     await user.click(screen.getByRole('button', { name: 'Save changes' }));
     await waitFor(() => expect(sent).toHaveLength(1));
@@ -65,7 +65,7 @@ describe('rules', () => {
   it('finds a rule and shows what asks for it', async () => {
     const { user, address } = renderApp('/rules');
     await screen.findByRole('link', { name: 'Root cannot log in over SSH' });
-    await user.type(screen.getByRole('searchbox', { name: 'Search rules' }), 'telnet');
+    await fill(user, screen.getByRole('searchbox', { name: 'Search rules' }), 'telnet');
     await waitFor(() => expect(screen.queryByRole('link', { name: 'Root cannot log in over SSH' })).not.toBeInTheDocument());
     await user.click(screen.getByRole('link', { name: 'No telnet server is installed' }));
     await waitFor(() => expect(address()).toBe('/rules/telnet-absent'));

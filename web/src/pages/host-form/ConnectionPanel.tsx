@@ -1,6 +1,7 @@
 import { Button, Skeleton } from '@mantine/core';
 import type { ConnectionStep, ConnectionTest } from '@/api/types';
 import { Icon } from '@/components/Icon';
+import { InlineCode } from '@/components/InlineCode';
 import { Card } from '@/components/Page';
 import { ErrorBanner } from '@/components/States';
 import classes from './HostForm.module.css';
@@ -110,7 +111,11 @@ function Step({ name, before, pending, result }: StepProps) {
       <span className={classes.stepTime}>{!pending && result?.status === 'ok' && `${result.duration_ms} ms`}</span>
       <span className={classes.stepText}>
         {pending ? <Skeleton height={10} width="60%" my={5} /> : (result?.message ?? before)}
-        {!pending && result?.status === 'failed' && result.fix && <span className={classes.stepFix}>{result.fix}</span>}
+        {!pending && result?.status === 'failed' && result.fix && (
+          <span className={classes.stepFix}>
+            <InlineCode text={result.fix} />
+          </span>
+        )}
       </span>
     </li>
   );

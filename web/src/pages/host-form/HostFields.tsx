@@ -1,4 +1,4 @@
-import { NumberInput, SegmentedControl, Select, TagsInput, Textarea, TextInput } from '@mantine/core';
+import { Autocomplete, NumberInput, SegmentedControl, Select, TagsInput, Textarea, TextInput } from '@mantine/core';
 import type { UseFormReturnType } from '@mantine/form';
 import { useQuery } from '@tanstack/react-query';
 import { credentialChoicesQuery } from '@/api/queries/credentials';
@@ -62,19 +62,13 @@ export function HostFields({ form, hostId }: Props) {
             autoComplete="off"
             {...form.getInputProps('name')}
           />
-          <TextInput
+          <Autocomplete
             className={formClasses.two}
             label="Environment"
             description="Such as production."
-            list="ow-environments"
-            autoComplete="off"
+            data={Object.keys(facets.data?.environment ?? {})}
             {...form.getInputProps('environment')}
           />
-          <datalist id="ow-environments">
-            {Object.keys(facets.data?.environment ?? {}).map((name) => (
-              <option key={name} value={name} />
-            ))}
-          </datalist>
           <TagsInput
             label="Tags"
             description="Enter adds one."

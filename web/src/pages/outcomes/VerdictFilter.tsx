@@ -1,4 +1,5 @@
 import { VERDICTS, type Verdict } from '@/api/types';
+import { useVerdictMeaning } from '@/app/session';
 import { VerdictBadge } from '@/components/Pill';
 import { count } from '@/format/number';
 import classes from './Outcomes.module.css';
@@ -11,6 +12,7 @@ interface Props {
 
 /** Each verdict with its count; pressing one shows only it, pressing more adds them. */
 export function VerdictFilter({ counts, value, onChange }: Props) {
+  const meaningOf = useVerdictMeaning();
   const toggle = (verdict: Verdict) => {
     const next = value.includes(verdict) ? value.filter((entry) => entry !== verdict) : [...value, verdict];
     onChange(next.length > 0 ? VERDICTS.filter((entry) => next.includes(entry)) : undefined);
@@ -20,6 +22,7 @@ export function VerdictFilter({ counts, value, onChange }: Props) {
       {VERDICTS.map((verdict) => (
         <button
           key={verdict}
+          title={meaningOf(verdict)}
           type="button"
           className={classes.verdict}
           aria-pressed={value.includes(verdict)}
