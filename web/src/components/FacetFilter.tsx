@@ -32,13 +32,8 @@ export function FacetFilter({ label, options, value, onChange }: Props) {
   return (
     <Popover position="bottom-start" shadow="md" width={250} trapFocus returnFocus onClose={() => setSearch('')}>
       <Popover.Target>
-        <button
-          type="button"
-          className={classes.trigger}
-          data-active={value.length > 0 || undefined}
-        >
-          <span className="visually-hidden">Filter by </span>
-          {label}{' '}
+        <button type="button" className={classes.trigger} data-active={value.length > 0 || undefined}>
+          <span className="visually-hidden">Filter by</span> {label}{' '}
           {chosen && <span className={classes.triggerValue}>{chosen}</span>}
           <Icon name="chevronDown" size={12} />
         </button>
