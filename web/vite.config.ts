@@ -1,11 +1,24 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
+import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 const apiAddress = process.env.OPENWATCH_DEV_API ?? 'http://127.0.0.1:8765';
 
+/** The bundler collects the licences of code only; the fonts must go with theirs as well (SIL OFL 1.1). */
+const fontLicenses: Plugin = {
+  name: 'openwatch-font-licenses',
+  generateBundle() {
+    const texts = ['inter', 'jetbrains-mono'].map((font) =>
+      readFileSync(new URL(`./node_modules/@fontsource-variable/${font}/LICENSE`, import.meta.url), 'utf8'),
+    );
+    this.emitFile({ type: 'asset', fileName: 'licenses-fonts.txt', source: texts.join('\n\n') });
+  },
+};
+
 export default defineConfig({
-  plugins: [react()],
+  plugins: [react(), fontLicenses],
   resolve: {
     alias: { '@': fileURLToPath(new URL('./src', import.meta.url)) },
   },

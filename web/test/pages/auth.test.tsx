@@ -120,4 +120,14 @@ describe('sign in', () => {
     await waitFor(() => expect(screen.getByLabelText(/^Address/)).toHaveValue('db9.example.org'));
     expect(screen.getByLabelText(/^Private key/)).toHaveValue('');
   });
+
+  it('signs out and shows nothing of the session any more', async () => {
+    const { user, address, queryClient } = renderApp('/hosts');
+    await screen.findByRole('link', { name: 'db-01' });
+    await user.click(screen.getAllByRole('button', { name: /^Account/ })[0] ?? document.body);
+    await user.click(await screen.findByRole('menuitem', { name: 'Sign out' }));
+    expect(await screen.findByLabelText('User name')).toBeVisible();
+    expect(address()).toBe('/sign-in');
+    expect(queryClient.getQueriesData({ queryKey: ['hosts'] }).filter(([, data]) => data !== undefined)).toEqual([]);
+  });
 });

@@ -83,6 +83,9 @@ export async function applyTouched(client: QueryClient, touched: Touched): Promi
   } else {
     invalidate(['scans', 'one']);
   }
+  for (const queryKey of [keys.hosts.lists, keys.scans.lists]) {
+    work.push(client.invalidateQueries({ queryKey, fetchStatus: 'fetching' }));
+  }
   if (touched.hosts.size > 0 || touched.hostListChanged) invalidate(keys.hosts.allFacets);
   if (touched.credentialsChanged) invalidate(keys.credentials.all);
   for (const id of touched.hostKeys) invalidate(keys.hosts.keys(id));
@@ -95,14 +98,14 @@ export async function applyTouched(client: QueryClient, touched: Touched): Promi
 
 async function refreshHost(client: QueryClient, id: string): Promise<void> {
   if (!isShown(client, keys.hosts.one(id), keys.hosts.lists, id)) return;
-  const host = await readOrNull(() => client.query({ ...hostQuery(id), staleTime: 0 }));
+  const host = await readAnew(client, keys.hosts.one(id), () => client.query({ ...hostQuery(id), staleTime: 0 }));
   if (!host) return;
   client.setQueriesData<Pages<Page<Host>>>({ queryKey: keys.hosts.lists }, (pages) => patchRow(pages, host));
 }
 
 async function refreshScan(client: QueryClient, id: string): Promise<void> {
   if (!isShown(client, keys.scans.one(id), keys.scans.lists, id)) return;
-  const scan = await readOrNull(() => client.query({ ...scanQuery(id), staleTime: 0 }));
+  const scan = await readAnew(client, keys.scans.one(id), () => client.query({ ...scanQuery(id), staleTime: 0 }));
   if (!scan) return;
   client.setQueriesData<Pages<Page<Scan>>>({ queryKey: keys.scans.lists }, (pages) => patchRow(pages, scan));
   if (scan.state === 'queued' || scan.state === 'running') return;
@@ -111,10 +114,17 @@ async function refreshScan(client: QueryClient, id: string): Promise<void> {
 }
 
 function isShown(client: QueryClient, one: readonly unknown[], lists: readonly unknown[], id: string): boolean {
-  if (client.getQueryData(one) !== undefined) return true;
+  // Also when it is still being read: that answer may be older than the event.
+  if (client.getQueryState(one) !== undefined) return true;
   return client
     .getQueriesData<Pages<Page<{ id: string }>>>({ queryKey: lists })
     .some(([, pages]) => pages?.pages.some((page) => page.items.some((row) => row.id === id)));
+}
+
+/** What is being read already may be older than the event, so it is not waited for. */
+async function readAnew<T>(client: QueryClient, queryKey: readonly unknown[], read: () => Promise<T>): Promise<T | null> {
+  await client.cancelQueries({ queryKey, exact: true });
+  return readOrNull(read);
 }
 
 async function readOrNull<T>(read: () => Promise<T>): Promise<T | null> {

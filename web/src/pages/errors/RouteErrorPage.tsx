@@ -9,7 +9,10 @@ export function RouteErrorPage({ error, reset }: ErrorComponentProps) {
   const queries = useQueryErrorResetBoundary();
   const retry = () => {
     // What failed is the page itself: its code stays as it was read.
-    if (!(error instanceof ApiError)) return window.location.reload();
+    if (!(error instanceof ApiError)) {
+      window.location.reload();
+      return;
+    }
     queries.reset();
     reset();
     void router.invalidate();
