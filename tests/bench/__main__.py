@@ -8,10 +8,10 @@ import sys
 
 from lab.errors import UnavailableError
 from lab.session import lab_session
-from tests.bench import engine, platform
+from tests.bench import engine, fleet_bench, platform
 from tests.bench.figures import Report, print_report, write_report
 
-GROUPS = ("host", "judging", "fleet", "platform")
+GROUPS = ("host", "judging", "fleet", "platform", "list")
 
 
 async def _host(report: Report) -> None:
@@ -29,6 +29,7 @@ async def _run(groups: list[str]) -> Report:
         "judging": lambda: engine.judging(report),
         "fleet": lambda: engine.many_hosts(report),
         "platform": lambda: platform.platform(report),
+        "list": lambda: fleet_bench.hosts_list(report),
     }
     for group in groups:
         print(f"measuring: {group}", file=sys.stderr, flush=True)

@@ -40,8 +40,17 @@ _OWN_NAMES: Final = {"varchar": "character varying", "float": "double precision"
 class Database:
     """A pool of connections to one database. Made per process (and per event loop)."""
 
-    def __init__(self, url: str, *, pool_size: int = POOL_SIZE) -> None:
-        """``url`` is a libpq URI, as ``openwatch.db.url.database_url`` returns it."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = POOL_SIZE,
+        idle_in_transaction: str = IDLE_IN_TRANSACTION,
+    ) -> None:
+        """``url`` is a libpq URI, as ``openwatch.db.url.database_url`` returns it.
+
+        ``idle_in_transaction`` is when PostgreSQL ends a transaction in which nothing happens.
+        """
         self.url = url
         self._engine: AsyncEngine = create_async_engine(
             sqlalchemy_url(url),
@@ -58,7 +67,7 @@ class Database:
             connect_args={
                 "application_name": APPLICATION_NAME,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                "options": f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"
+                "options": f"-c idle_in_transaction_session_timeout={idle_in_transaction}"
                 " -c timezone=UTC",
             },
         )

@@ -51,6 +51,10 @@ AWAY_SECONDS: Final = 1.0
 RETRY_AFTER: Final = timedelta(seconds=5)
 """When a job is run again that could not even begin."""
 
+IDLE_IN_TRANSACTION: Final = "15s"
+"""When PostgreSQL takes its locks from a worker that was frozen in the middle of a transaction, so
+that others can take its scans over."""
+
 Handler = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 _log = get_logger(__name__)
@@ -60,7 +64,8 @@ async def run(settings: Settings) -> None:
     """Work until SIGTERM or SIGINT. Raises ``db.*``, ``keys.*``, ``rules.invalid`` at the start."""
     keyring = await asyncio.to_thread(Keyring.load, settings.data_dir)
     rules = await corpus()
-    db = Database(await asyncio.to_thread(database_url, settings))
+    url = await asyncio.to_thread(database_url, settings)
+    db = Database(url, idle_in_transaction=IDLE_IN_TRANSACTION)
     try:
         runner = ScanRunner(
             db,

@@ -29,6 +29,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+from sqlalchemy.types import TypeEngine
 
 from openwatch.db.base import metadata
 
@@ -52,6 +53,8 @@ ACTIVE: Final = text("state IN ('queued', 'running')")
 QUEUED: Final = text("state = 'queued'")
 RUNNING: Final = text("state = 'running'")
 COMPLETED: Final = text("state = 'completed'")
+
+SECONDS: Final[TypeEngine[float]] = REAL()
 
 scans: Final = Table(
     "scans",
@@ -102,12 +105,12 @@ scans: Final = Table(
     Column("round_trips", SmallInteger),
     Column("bytes_sent", BigInteger),
     Column("bytes_received", BigInteger),
-    Column("seconds_connect", REAL),
-    Column("seconds_detect", REAL),
-    Column("seconds_collect", REAL),
-    Column("seconds_assess", REAL),
-    Column("seconds_store", REAL),
-    Column("seconds_total", REAL),
+    Column("seconds_connect", SECONDS),
+    Column("seconds_detect", SECONDS),
+    Column("seconds_collect", SECONDS),
+    Column("seconds_assess", SECONDS),
+    Column("seconds_store", SECONDS),
+    Column("seconds_total", SECONDS),
     CheckConstraint(
         "state IN ('queued', 'running', 'completed', 'failed', 'cancelled')", name="state"
     ),

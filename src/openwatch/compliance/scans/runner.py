@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -157,14 +157,9 @@ class ScanRunner:
         report, connected = await self._measure(work)
         work.step = Step("store")
         storing = time.monotonic()
-        async with self._db.read() as conn:
-            host = await hosts.get(conn, work.lease.host_id)
-        known_as = {"id": str(host.id), "name": host.name, "address": host.address}
+        known_as = await self._patiently(lambda: self._known_as(work.lease.host_id))
         findings = await asyncio.to_thread(
-            evidence.find,
-            report.snapshot,
-            report.outcomes,
-            host={**known_as, "port": host.port},
+            evidence.find, report.snapshot, report.outcomes, host=known_as
         )
         await self._patiently(lambda: results.keep(self._db, findings))
         ended = time.monotonic()
@@ -172,7 +167,7 @@ class ScanRunner:
             report=report,
             findings=findings,
             corpus_hash=self._corpus.hash,
-            rule_versions=await self._rule_versions(),
+            rule_versions=await self._patiently(self._rule_versions),
             seconds={
                 "connect": connected - began,
                 **report.seconds,
@@ -210,6 +205,12 @@ class ScanRunner:
                 raise
             raise OpenWatchError(errors.DEADLINE, seconds=self._deadline_seconds) from None
         return report, connected
+
+    async def _known_as(self, host_id: UUID) -> dict[str, Any]:
+        """Return how the inventory knows a host: a part of the evidence."""
+        async with self._db.read() as conn:
+            host = await hosts.get(conn, host_id)
+        return {"id": str(host.id), "name": host.name, "address": host.address, "port": host.port}
 
     async def _complete(self, lease: Lease, measured: Measured) -> None:
         async with self._db.transaction() as tx:

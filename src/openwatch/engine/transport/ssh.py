@@ -181,9 +181,13 @@ class _Entry:
                 host_keys=self._host_keys,
                 trace=self._trace,
             )
+            # Asked before anything else: what goes wrong in the hook is not the server's doing.
+            algorithms = await self._host_key_algorithms()
             try:
                 async with self._phase:
-                    return await self._connect(client, has_keys=bool(offered))
+                    return await self._connect(
+                        client, has_keys=bool(offered), algorithms=algorithms
+                    )
             except Exception as error:
                 # asyncssh lets many kinds of error through when a server sends garbage; those of
                 # the caller's own hook are not the server's doing.
@@ -198,7 +202,7 @@ class _Entry:
                 ) from error
 
     async def _connect(
-        self, client: LoginClient, *, has_keys: bool
+        self, client: LoginClient, *, has_keys: bool, algorithms: list[str]
     ) -> asyncssh.SSHClientConnection:
         has_password = bool(self._target.login.password)
         _have_local_user_name()
@@ -210,7 +214,7 @@ class _Entry:
             client_factory=lambda: client,
             client_version=CLIENT_VERSION,
             known_hosts=asyncssh.import_known_hosts(""),
-            server_host_key_algs=await self._host_key_algorithms(),
+            server_host_key_algs=algorithms,
             x509_trusted_certs=None,
             x509_trusted_cert_paths=[],
             username=self._target.login.username,

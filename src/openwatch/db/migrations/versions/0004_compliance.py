@@ -58,6 +58,7 @@ def _create_evidence() -> None:
 
 def _create_scans() -> None:
     moment = sa.DateTime(timezone=True)
+    seconds: sa.types.TypeEngine[float] = sa.REAL()
     op.create_table(
         "scans",
         sa.Column("host_id", sa.Uuid(), nullable=False),
@@ -101,12 +102,12 @@ def _create_scans() -> None:
         sa.Column("round_trips", sa.SmallInteger()),
         sa.Column("bytes_sent", sa.BigInteger()),
         sa.Column("bytes_received", sa.BigInteger()),
-        sa.Column("seconds_connect", sa.REAL()),
-        sa.Column("seconds_detect", sa.REAL()),
-        sa.Column("seconds_collect", sa.REAL()),
-        sa.Column("seconds_assess", sa.REAL()),
-        sa.Column("seconds_store", sa.REAL()),
-        sa.Column("seconds_total", sa.REAL()),
+        sa.Column("seconds_connect", seconds),
+        sa.Column("seconds_detect", seconds),
+        sa.Column("seconds_collect", seconds),
+        sa.Column("seconds_assess", seconds),
+        sa.Column("seconds_store", seconds),
+        sa.Column("seconds_total", seconds),
         sa.PrimaryKeyConstraint("host_id", "id", name="pk_scans"),
         sa.ForeignKeyConstraint(["host_id"], ["hosts.id"], name="fk_scans_host_id_hosts"),
         sa.ForeignKeyConstraint(
