@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
+from openwatch.cli.check_access import (
+    Access,
+    Place,
+    ask_secret,
+    find_identity,
+    find_password,
+    parse_place,
+)
 from openwatch.cli.check_table import LiveProgress, print_tables
 from openwatch.cli.errors import usage_error
 from openwatch.engine.assess import Outcome, Verdict, assess
@@ -24,35 +32,23 @@ from openwatch.engine.scan import Progress, scan
 from openwatch.engine.snapshot import read_snapshot, write_snapshot
 from openwatch.engine.transport import (
     Deadlines,
-    HostKeys,
-    Identity,
     KnownHostsFile,
-    Login,
-    Target,
     Transport,
     connect_local,
     connect_ssh,
-    inspect_private_key,
-    read_identity,
 )
 from openwatch.kit.errors import OpenWatchError
 
 EXIT_FINDINGS: Final = 1
-EXIT_USAGE: Final = 2
 EXIT_NOT_SCANNED: Final = 3
 EXIT_NOT_MEASURED: Final = 4
+EXIT_NOBODY_READS: Final = 141  # 128 + SIGPIPE, as shells report it
 
 EXIT_CODES: Final = """Exit codes: 0 every host was scanned and --fail-on (if given) found nothing;
 1 a rule of the --fail-on severity or above failed; 2 the command line, a rule or a snapshot is
 wrong; 3 a host could not be scanned; 4 with --fail-on-error, a rule could not be measured."""
 
-_LOCAL_NAMES: Final = frozenset({"localhost", "local"})
 _SEVERITY_ORDER: Final = tuple(severity.value for severity in Severity)
-_KEY_NAMES: Final = ("id_ed25519", "id_ecdsa", "id_rsa")
-_HOST: Final = re.compile(
-    r"(?:(?P<user>[^@\s]+)@)?(?:\[(?P<v6>[0-9a-fA-F:.%\w]+)\]|(?P<name>[^:@\s\[\]]+)|"
-    r"(?P<bare6>[0-9a-fA-F]*:[0-9a-fA-F:.]+))(?::(?P<port>\d{1,5}))?\Z"
-)
 
 
 class OutputFormat(StrEnum):
@@ -62,55 +58,6 @@ class OutputFormat(StrEnum):
     JSON = "json"
     CSV = "csv"
     JUNIT = "junit"
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A host as it was named on the command line."""
-
-    text: str
-    address: str
-    port: int | None
-    user: str | None
-
-    @property
-    def local(self) -> bool:
-        return self.address in _LOCAL_NAMES and self.port is None and self.user is None
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """How to log in: the same for all hosts of one command. Secrets do not show in ``repr``."""
-
-    user: str
-    port: int
-    identity: Identity | None
-    passphrase: str | None = field(repr=False)
-    password: str | None = field(repr=False)
-    sudo_password: str | None = field(repr=False)
-    use_agent: bool
-    jump: tuple[Place, ...]
-    host_keys: HostKeys
-    deadlines: Deadlines
-
-    def target(self, place: Place) -> Target:
-        """Return the target of a host, behind the jump hosts of this command."""
-        jump = tuple(
-            Target(hop.address, port=hop.port or 22, login=self._login(hop)) for hop in self.jump
-        )
-        port = place.port or self.port
-        return Target(place.address, port=port, login=self._login(place), jump=jump)
-
-    def _login(self, place: Place) -> Login:
-        return Login(
-            username=place.user or self.user,
-            private_key=self.identity.private_key if self.identity else None,
-            passphrase=self.passphrase,
-            password=self.password,
-            sudo_password=self.sudo_password,
-            use_agent=self.use_agent,
-            certificate=self.identity.certificate if self.identity else None,
-        )
 
 
 def check(
@@ -206,41 +153,33 @@ def check(
     if snapshots:
         results = [_judged(path, corpus, variables) for path in snapshots]
     else:
-        places = [_place(text) for text in dict.fromkeys(hosts or [])]
+        places = [parse_place(text) for text in dict.fromkeys(hosts or [])]
         remote = any(not place.local for place in places)
-        key, passphrase = _identity(identity) if remote else (None, None)
+        key, passphrase = find_identity(identity) if remote else (None, None)
         access = Access(
             user=user or getpass.getuser(),
             port=port,
             identity=key,
             passphrase=passphrase,
-            password=_password(ask_password, password_file, places),
-            sudo_password=_ask("sudo password: ") if ask_sudo_password else None,
+            password=find_password(ask_password, password_file, places),
+            sudo_password=ask_secret("sudo password: ") if ask_sudo_password else None,
             use_agent=agent,
-            jump=tuple(_place(hop) for hop in jump.split(",") if hop),
+            jump=tuple(parse_place(hop) for hop in jump.split(",") if hop),
             host_keys=KnownHostsFile(known_hosts.expanduser(), accept_new=not strict_host_keys),
             deadlines=Deadlines(),
         )
         results = asyncio.run(
             _scan_all(places, access, corpus, variables, jobs=jobs, deadline=deadline, quiet=quiet)
         )
-        if save is not None:
-            _save(results, save)
     _print(results, corpus, output, show_all=show_all)
+    if save is not None:
+        # Last: a full disk here must not cost what was found.
+        _save(results, save)
     raise typer.Exit(_exit_code(results, fail_on, fail_on_error=fail_on_error))
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.command(help=f"{check.__doc__}\n\n{EXIT_CODES}")(check)
-
-
-def _place(text: str) -> Place:
-    match = _HOST.match(text)
-    port = int(match["port"]) if match and match["port"] else None
-    if match is None or (port is not None and not 0 < port < 65536):
-        usage_error(f"{text!r} is not [USER@]HOST[:PORT].", "Write IPv6 as [::1]:22.")
-    address = match["v6"] or match["name"] or match["bare6"]
-    return Place(text, address, port, match["user"])
 
 
 def _chosen(
@@ -264,47 +203,6 @@ def _variables(given: Iterable[str]) -> dict[str, str]:
             usage_error(f"{text!r} is not NAME=VALUE.", "openwatch rules variables")
         values[name] = value
     return values
-
-
-def _identity(chosen: Path | None) -> tuple[Identity | None, str | None]:
-    """Return the key to log in with and its passphrase: the chosen one, else the user's default.
-
-    A default key that is encrypted is used only when somebody is there to open it; the agent may
-    hold it, and a connection says what is missing if it does not.
-    """
-    for path in [chosen] if chosen else [Path("~/.ssh", name) for name in _KEY_NAMES]:
-        if chosen is None and not path.expanduser().is_file():
-            continue
-        identity = read_identity(path.expanduser())
-        try:
-            inspect_private_key(identity.private_key)
-        except OpenWatchError as error:
-            if error.code != "credential.key_encrypted" or not sys.stdin.isatty():
-                if chosen is None:
-                    continue
-                raise
-            return identity, getpass.getpass(f"Passphrase of {path}: ")
-        return identity, None
-    return None, None
-
-
-def _ask(prompt: str) -> str:
-    if not sys.stdin.isatty():
-        usage_error("There is no terminal to ask for a password.", "Use --password-file.")
-    return getpass.getpass(prompt)
-
-
-def _password(ask: bool, file: Path | None, places: Sequence[Place]) -> str | None:
-    if ask:
-        who = places[0].text if len(places) == 1 else f"{len(places)} hosts"
-        return _ask(f"SSH password for {who}: ")
-    if file is None:
-        return None
-    try:
-        return file.expanduser().read_text("utf-8").split("\n", 1)[0].rstrip("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not a text file"
-        usage_error(f"The password file {file} cannot be read: {why}.", "Check --password-file.")
 
 
 def _judged(path: Path, corpus: Corpus, variables: dict[str, Any]) -> HostResult:
@@ -387,10 +285,17 @@ def _save(results: Sequence[HostResult], path: Path) -> None:
 def _print(
     results: Sequence[HostResult], corpus: Corpus, output: OutputFormat, *, show_all: bool
 ) -> None:
-    if output is OutputFormat.TABLE:
-        print_tables(results, corpus, show_all=show_all)
-    else:
-        sys.stdout.write(WRITERS[output.value](results, corpus.rules))
+    try:
+        if output is OutputFormat.TABLE:
+            print_tables(results, corpus, show_all=show_all)
+        else:
+            sys.stdout.write(WRITERS[output.value](results, corpus.rules))
+        sys.stdout.flush()
+    except (BrokenPipeError, SystemExit):
+        # Rich makes the one the other, with 1, which would tell of findings. The interpreter
+        # flushes once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(EXIT_NOBODY_READS) from None
 
 
 def _exit_code(

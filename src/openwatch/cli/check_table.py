@@ -112,13 +112,18 @@ def _print_host(console: Console, result: HostResult, corpus: Corpus, *, show_al
     console.print(Text(_summary(result.outcomes)))
 
 
+def _plain(text: str) -> str:
+    """Return text of a host without what a terminal would obey: names of files hold any byte."""
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+
+
 def _about(result: HostResult) -> str:
     if result.snapshot is None:
         return ""
     identity = result.snapshot.identity
     platform = identity.platform
     name = "unknown system" if isinstance(platform, CouldNot) else platform.name
-    return f"{name}, kernel {identity.kernel}"
+    return _plain(f"{name}, kernel {identity.kernel}")
 
 
 def _warn_about_privilege(console: Console, result: HostResult) -> None:
@@ -152,8 +157,8 @@ def _table(outcomes: Sequence[Outcome], corpus: Corpus) -> Table:
             Text(outcome.verdict.value, style=_VERDICT_STYLE.get(outcome.verdict, "dim")),
             Text(outcome.severity.value),
             Text.assemble(outcome.rule_id, "\n", (corpus.rules[outcome.rule_id].title, "dim")),
-            Text(expected),
-            Text(found),
+            Text(_plain(expected)),
+            Text(_plain(found)),
         )
     return table
 

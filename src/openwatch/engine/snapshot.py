@@ -147,6 +147,8 @@ def write_snapshot(snapshot: Snapshot, path: Path) -> None:
     }
     data = gzip.compress(canonical_json(document), mtime=0)
     path.touch(mode=0o600)
+    if path.is_file():
+        path.chmod(0o600)
     path.write_bytes(data)
 
 

@@ -6,10 +6,12 @@ import csv
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,6 +19,8 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.session import LabSession
+from openwatch.engine.facts import Fact, Request
+from openwatch.engine.snapshot import make_snapshot, write_snapshot
 
 OPENWATCH = Path(sys.executable).with_name("openwatch")
 FEW = (
@@ -201,6 +205,59 @@ def test_several_real_hosts_at_once(lab: LabSession, tmp_path: Path) -> None:
     alone = run(good[1], *access, "--fail-on", "high", "-q")
     assert alone.returncode == 1
     assert good[1] in alone.stdout
+
+
+def test_what_was_found_is_told_even_if_the_snapshot_cannot_be_saved(tmp_path: Path) -> None:
+    done = run("localhost", *FEW, "-f", "json", "--save", str(tmp_path / "gone" / "x.gz"))
+    assert len(hosts_of(done)[0]["outcomes"]) == 3
+    assert "The snapshot cannot be saved" in done.stderr
+    assert done.returncode == 2
+
+
+def test_a_name_on_a_host_gives_the_terminal_no_orders(tmp_path: Path) -> None:
+    facts = [
+        Fact(Request("os_release"), "cat", b"ID=debian\nVERSION_ID=12\n"),
+        Fact(Request("sweep"), "find", b"#uids 0\n#gids 0\n#files\nf|666|0|0|/a\x1b]0;x\x07\xff\n"),
+    ]
+    snapshot = make_snapshot(facts, taken_at=datetime.now(UTC), privilege="root")
+    write_snapshot(snapshot, tmp_path / "x.gz")
+    for form in ("table", "json", "csv", "junit"):
+        done = run(
+            "--from", str(tmp_path / "x.gz"), "--rule", "no-world-writable-files", "-f", form
+        )
+        assert done.returncode == 0, done.stderr
+        assert "/a" in done.stdout
+        if form != "csv":
+            assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(("signal_sent", "code"), [(signal.SIGINT, 130), (None, 141)])
+def test_an_interrupted_check_ends_at_once(
+    tmp_path: Path, signal_sent: int | None, code: int
+) -> None:
+    (tmp_path / "password").write_text("x")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        host = f"127.0.0.1:{silent.getsockname()[1]}" if signal_sent else "localhost"
+        process = subprocess.Popen(
+            [OPENWATCH, "check", host, *FEW, "--password-file", str(tmp_path / "password")],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        if signal_sent:
+            silent.accept()
+            process.send_signal(signal_sent)
+        else:
+            process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait(timeout=30) == code
+        process.stderr.close()
+    assert "Traceback" not in said
+    assert "Exception" not in said
 
 
 @pytest.mark.ac("check-cli-08")

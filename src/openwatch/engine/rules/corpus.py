@@ -106,6 +106,9 @@ def load_corpus(path: Path | None = None) -> Corpus:
 
 @lru_cache(maxsize=4)
 def _load(directory: Path) -> Corpus:
+    if not directory.is_dir():
+        problem = f"  {directory} is not a directory"
+        raise OpenWatchError(RULES_INVALID, count=1, problems=problem)
     rules, problems = load_rules(directory)
     frameworks, framework_problems = _index(directory, "frameworks/index.yml", _Frameworks)
     variables, variable_problems = _index(directory, "variables.yml", _Variables)

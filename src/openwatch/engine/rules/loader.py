@@ -82,9 +82,10 @@ _INDEXES: Final = ("variables.yml", "frameworks/index.yml")
 
 def _unread(directory: Path) -> Iterable[RuleProblem]:
     """Yield the files that look like rules and stand where none is read."""
-    for path in sorted([*directory.rglob("*.yml"), *directory.rglob("*.yaml")]):
+    depths = ("", "*/", "*/*/")
+    for path in sorted(p for depth in depths for p in directory.glob(f"{depth}*.y*ml")):
         file = path.relative_to(directory).as_posix()
-        if file in _INDEXES or any(part.startswith(".") for part in Path(file).parts):
+        if file in _INDEXES or path.suffix not in (".yml", ".yaml") or "/." in f"/{file}":
             continue
         if path.suffix != ".yml" or file.count("/") != 1 or file.startswith("frameworks/"):
             yield RuleProblem(

@@ -240,6 +240,11 @@ def test_a_gate_whose_variable_is_not_set_is_not_configured(tmp_path: Path, wher
     assert "days" in outcome.message
 
 
+def test_a_missing_directory_is_told(tmp_path: Path) -> None:
+    with pytest.raises(OpenWatchError, match="gone is not a directory"):
+        load_corpus(tmp_path / "gone")
+
+
 def test_an_empty_directory_is_told(tmp_path: Path) -> None:
     with pytest.raises(OpenWatchError, match="no rule"):
         load_corpus(tmp_path)
