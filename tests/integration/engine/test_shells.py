@@ -12,7 +12,7 @@ import pytest
 
 from openwatch.engine.collector import collect, grouped, program
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
-from openwatch.engine.frames import FrameReader
+from openwatch.engine.frames import FrameReader, ItemResult
 from openwatch.engine.probes import PROBES, Item
 from openwatch.engine.transport import Stream, connect_local
 
@@ -328,6 +328,54 @@ def test_a_link_into_a_closed_directory_is_not_a_link_to_nowhere(tmp_path: Path)
     (file,) = PROBES["content"].read(found[requests[1].id])
     assert file.could_not is not None
     assert file.could_not.reason is Reason.DENIED
+
+
+POLICY = "CRYPTO_POLICY='-oCiphers=aes256-ctr -oMACs=hmac-sha2-256'\n"
+
+
+@pytest.mark.ac("engine-14")
+@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize(
+    ("files", "options"),
+    [
+        ({}, "-T"),
+        ({"default": 'SSHD_OPTS="-o PermitRootLogin=yes -E /x -D"\n'}, "-T -o PermitRootLogin=yes"),
+        ({"sysconfig": "# a\nOPTIONS=-u0 -p 2222\n"}, "-T -p 2222"),
+        ({"policy": POLICY}, "-T -oCiphers=aes256-ctr -oMACs=hmac-sha2-256"),
+        ({"policy": POLICY, "sysconfig": "CRYPTO_POLICY=\n"}, "-T"),
+        ({"policy": "Ciphers aes256-ctr\n", "sysconfig": "CRYPTO_POLICY=-oCiphers=x\n"}, "-T"),
+        ({"default": "SSHD_OPTS='-f /etc/ssh/other'\n"}, None),
+    ],
+)
+def test_the_server_is_asked_with_the_options_that_it_is_started_with(
+    name: str, files: dict[str, str], options: str | None, tmp_path: Path
+) -> None:
+    (item,) = PROBES["sshd"].items([Request("sshd")])
+    body = item.body
+    for key, path in (
+        ("default", "/etc/default/ssh"),
+        ("sysconfig", "/etc/sysconfig/sshd"),
+        ("policy", "/etc/crypto-policies/back-ends/opensshserver.config"),
+    ):
+        assert path in body
+        body = body.replace(path, str(tmp_path / key))
+        if key in files:
+            (tmp_path / key).write_text(files[key])
+    (tmp_path / "sshd").write_text('#!/bin/sh\necho "permitrootlogin no"; echo "asked $*"\n')
+    (tmp_path / "sshd").chmod(0o755)
+    done = subprocess.run(
+        [*shell(name), "-c", body],
+        capture_output=True,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        check=False,
+    )
+    result = ItemResult(done.stdout, done.stderr, done.returncode)
+    (fact,) = PROBES["sshd"].facts([Request("sshd")], {"sshd": result})
+    value = PROBES["sshd"].read(fact)
+    if options is None:
+        assert value.reason is Reason.TOOL_FAILED
+    else:
+        assert value["asked"] == (options,)
 
 
 @pytest.mark.ac("engine-13")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from typing import ClassVar, Final
 
 from pydantic import Field
@@ -186,11 +187,25 @@ class SysctlSubject(Subject):
         return by_systemd if "systemd" in capabilities else by_procps
 
     def _last(self, files: Iterable[FileContent]) -> tuple[Value, Source | None]:
+        """sysctl.d(5): a line that names the key wins over all patterns; ``-key`` alone keeps the
+        patterns away from it and sets nothing.
+        """
         wanted = self.key.replace("/", ".")
-        found: tuple[Value, Source | None] = None, None
+        exact: tuple[Value, Source | None] | None = None
+        by_pattern: tuple[Value, Source | None] = None, None
         for file in files:
             for number, line in logical_lines(file, comment="#;"):
                 key, value = split_setting(line.removeprefix("-"), Format.EQUALS)
-                if key.replace("/", ".") == wanted:
-                    found = " ".join(value.split()), Source(file.path, number, line)
-        return found
+                name = key.replace("/", ".")
+                found = " ".join(value.split()), Source(file.path, number, line)
+                if name == wanted:
+                    exact = found if "=" in line else (None, None)
+                elif "=" in line and _covers(name, wanted):
+                    by_pattern = found
+        return by_pattern if exact is None else exact
+
+
+def _covers(pattern: str, key: str) -> bool:
+    """Return whether a glob(7) over the parts of a name is about a key."""
+    parts, patterns = key.split("."), pattern.split(".")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
