@@ -11,7 +11,7 @@ from lab.session import lab_session
 from tests.bench import engine, fleet_bench, platform
 from tests.bench.figures import Report, print_report, write_report
 
-GROUPS = ("host", "judging", "fleet", "platform", "list")
+GROUPS: tuple[str, ...] = ("host", "judging", "fleet", "platform", "list")
 
 
 async def _host(report: Report) -> None:

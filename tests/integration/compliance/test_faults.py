@@ -212,6 +212,8 @@ async def test_a_job_of_a_dead_worker_is_queued_again(platform: Platform) -> Non
     database = platform.api.database
     credential = await platform.add_credential(f"k-{uuid4()}", password="pw")
     host = await platform.add_host(f"h-{uuid4()}", address="10.0.0.1", credential_id=credential)
+    async with database.transaction() as tx:
+        await tx.execute(text("DELETE FROM procrastinate_jobs"))
     scan = await platform.scan(host)
     async with database.transaction() as tx:
         dead = await port.register_worker(tx)

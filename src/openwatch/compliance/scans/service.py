@@ -23,6 +23,7 @@ from openwatch.compliance.scans.schema import Scan
 from openwatch.compliance.scans.store import Lease, ScanFilters
 from openwatch.db.engine import Database
 from openwatch.db.keyset import parse_order
+from openwatch.db.outage import is_outage
 from openwatch.fleet.connections.service import missing_credential
 from openwatch.fleet.hosts import service as hosts
 from openwatch.fleet.hosts.schema import Host
@@ -30,6 +31,7 @@ from openwatch.fleet.hosts.service import EndedScan
 from openwatch.jobs import port
 from openwatch.kit.errors import OpenWatchError
 from openwatch.kit.ids import uuid7
+from openwatch.kit.logging import get_logger
 from openwatch.kit.paging import Page
 from openwatch.signals.service import Subject, emit
 
@@ -49,6 +51,8 @@ OVERDUE: Final = timedelta(seconds=15)
 """A scan that waits so long after it was due gets a new job, when its old one is lost."""
 
 REAPED_AT_ONCE: Final = 200
+
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +242,14 @@ async def reap(db: Database) -> int:
         suspects = await store.suspects(conn, waited=OVERDUE, most=REAPED_AT_ONCE)
     moved = 0
     for host_id, scan_id in suspects:
-        async with db.transaction() as tx:
-            moved += await _reap_one(tx, host_id, scan_id)
+        try:
+            async with db.transaction() as tx:
+                moved += await _reap_one(tx, host_id, scan_id)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            # One scan that cannot be moved must not keep the others from being moved.
+            _log.exception("a scan could not be recovered", scan_id=str(scan_id))
     return moved
 
 
