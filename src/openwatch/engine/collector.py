@@ -23,10 +23,11 @@ NONCE_BYTES: Final = 16
 NICENESS: Final = 10
 
 _PROLOGUE: Final = r"""{
-N=@NONCE@; export N
+unset N; N=@NONCE@
 LC_ALL=C; export LC_ALL
 PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/sbin:/usr/local/bin; export PATH
-unset ENV BASH_ENV CDPATH IFS; umask 077
+unset ENV BASH_ENV CDPATH IFS GREP_OPTIONS POSIXLY_CORRECT MODPROBE_OPTIONS
+unset DPKG_ROOT DPKG_ADMINDIR RPM_CONFIGDIR SYSTEMD_COLORS SYSTEMD_LOG_LEVEL; umask 077
 exec </dev/null 9>&1
 renice -n @NICE@ -p $$ >/dev/null 2>&1
 if timeout -k 1 5 true >/dev/null 2>&1; then T=k

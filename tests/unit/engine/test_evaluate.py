@@ -202,3 +202,20 @@ def test_the_record_that_decides_is_among_the_evidence() -> None:
         assert result.truth is truth
         assert result.observations[0].subject == "u150", quantifier
         assert result.observations[0].satisfied is truth
+
+
+@pytest.mark.ac("engine-07", "engine-08")
+@pytest.mark.parametrize(
+    ("expect", "truth"), [("x", None), ({"not_equals": "x"}, None), ({"present": True}, True)]
+)
+def test_a_secret_is_known_to_be_there_and_no_more(expect: object, truth: bool | None) -> None:
+    block = b"@ok /etc/x\n=/etc/x\n password = <redacted>\n\n.\n"
+    facts = [Fact(Request("content", "/etc/x"), "cat /etc/x", block)]
+    snapshot = make_snapshot(facts, taken_at=datetime(2026, 1, 15, tzinfo=UTC), privilege="root")
+    check = Check.model_validate(
+        {"setting": {"file": "/etc/x", "key": "password"}, "expect": {"value": expect}}
+    )
+    result = evaluate(check, Context(snapshot, {}))
+    assert result.truth is truth
+    assert (result.could_not is None) == (truth is not None)
+    assert (result.observations[0].problem is None) == (truth is not None)

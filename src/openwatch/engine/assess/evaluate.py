@@ -11,11 +11,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from openwatch.engine.assess.outcome import Observation
-from openwatch.engine.facts import CouldNot, Request
+from openwatch.engine.facts import CouldNot, Reason, Request
+from openwatch.engine.probes.redaction import REDACTED
 from openwatch.engine.rules.expectations import Expectation, holds, sentence, shown
 from openwatch.engine.rules.schema import Check, Quantifier
 from openwatch.engine.snapshot import Snapshot
-from openwatch.engine.subjects.base import Kind, Record, Selection, Subject
+from openwatch.engine.subjects.base import Kind, Record, Selection, Subject, Value
 
 MAX_OBSERVATIONS: Final = 40
 """How many records of one check are listed as evidence; the rest is counted."""
@@ -143,12 +144,21 @@ def _matches(expectations: Mapping[str, Expectation], record: Record) -> _Match:
     """Return whether a record is as expected; unknown when a field that decides it is."""
     could_not: CouldNot | None = None
     for name, expectation in expectations.items():
-        value = record.values.get(name)
+        value = _seen(record.values.get(name), expectation)
         if isinstance(value, CouldNot):
             could_not = could_not or value
         elif not holds(expectation, value):
             return _Match(False)
     return _Match(True) if could_not is None else _Match(None, could_not)
+
+
+_SECRET: Final = CouldNot(Reason.INCOMPLETE, "The value is a secret and stayed on the host.")
+
+
+def _seen(value: Value, expectation: Expectation) -> Value:
+    """Return the value, or that nobody saw it: of a secret only its being there is known."""
+    secret = value == REDACTED and not expectation.tests().keys() <= {"present"}
+    return _SECRET if secret else value
 
 
 def _counted(
@@ -249,14 +259,15 @@ def _no_record(
 def _judged_field(
     subject: Subject, record: Record, name: str, expectation: Expectation, context: Context
 ) -> Observation:
-    value = record.values.get(name)
-    satisfied = None if isinstance(value, CouldNot) else holds(expectation, value)
-    return _observe(
+    value = _seen(record.values.get(name), expectation)
+    unseen = value if isinstance(value, CouldNot) else None
+    observation = _observe(
         subject, record, name,
         expected=sentence(expectation, subject.fields_of()[name]),
-        satisfied=satisfied,
+        satisfied=None if isinstance(value, CouldNot) else holds(expectation, value),
         context=context,
     )  # fmt: skip
+    return replace(observation, problem=unseen.reason if unseen else None)
 
 
 def _observe(

@@ -110,6 +110,14 @@ class PackagesProbe(TableProbe):
         return packages
 
 
+_NAMES: Final = re.compile(rb"(?m)(?<=^Names=).*$")
+
+
+def _sorted_words(match: re.Match[bytes]) -> bytes:
+    """systemctl lists the aliases of a unit in another order after each boot."""
+    return b" ".join(sorted(match.group().split()))
+
+
 class UnitsProbe(Probe):
     """The state of named systemd units, from one ``systemctl show``."""
 
@@ -144,7 +152,7 @@ class UnitsProbe(Probe):
             yield Fact(
                 request=request,
                 command=f"systemctl show {request.subject}",
-                output=b"" if problem else blocks[index] + b"\n",
+                output=b"" if problem else _NAMES.sub(_sorted_words, blocks[index]) + b"\n",
                 exit_status=None if result is None else result.exit_status,
                 could_not=problem,
                 seconds=0.0 if result is None else result.seconds / max(1, len(requests)),

@@ -73,6 +73,21 @@ def test_units_are_matched_by_name_and_never_by_luck() -> None:
         assert probe.read(fact).reason is Reason.UNPARSABLE
 
 
+@pytest.mark.ac("engine-13")
+def test_the_aliases_of_a_unit_have_no_order() -> None:
+    request = Request("unit", "ctrl-alt-del.target")
+    block = b"Id=reboot.target\nNames=%s\nLoadState=loaded\nActiveState=inactive\n"
+    names = (b"reboot.target runlevel6.target ctrl-alt-del.target",
+             b"ctrl-alt-del.target reboot.target runlevel6.target")  # fmt: skip
+    facts = [
+        fact
+        for order in names
+        for fact in PROBES["unit"].facts([request], {"unit": ItemResult(block % order, b"", 0)})
+    ]
+    assert facts[0].hash == facts[1].hash
+    assert PROBES["unit"].read(facts[0]).name == "ctrl-alt-del.target"
+
+
 def test_mounts_take_the_last_of_a_stack_and_unescape() -> None:
     output = (
         b"21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
