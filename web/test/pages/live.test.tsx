@@ -4,7 +4,7 @@ import { EventStream, parseEvent } from '@/api/events/stream';
 import { RUNNING_HOST, RUNNING_SCAN, uuid } from '../fixture/data';
 import { FakeEventSource } from '../fixture/eventSource';
 import { asked, renderApp } from '../fixture/render';
-import { createFixture } from '../fixture/server';
+import { createFixture, json } from '../fixture/server';
 
 const about = (hostId: string, scanId: string) => ({ subject: { type: 'scan', id: scanId }, host_id: hostId, data: {} });
 
@@ -67,6 +67,33 @@ describe('live changes', () => {
     });
     expect(row).toHaveTextContent('Collect25 %');
     expect(fixture.log).toHaveLength(before);
+  });
+
+  it('ac:ui-10 does not believe an answer that was under way when the event came', async () => {
+    const fixture = createFixture();
+    const path = `GET /scans/${RUNNING_SCAN}`;
+    renderApp(`/scans/${RUNNING_SCAN}`, fixture);
+    await screen.findByRole('status', { name: 'Progress of the scan' });
+    const old = fixture.scans.find((scan) => scan.id === RUNNING_SCAN);
+    let answerOld: (response: Response) => void = () => undefined;
+    fixture.overrides.set(path, () => new Promise<Response>((resolve) => (answerOld = resolve)));
+    act(() => {
+      FakeEventSource.newest.open();
+      FakeEventSource.newest.send('scan.started', about(RUNNING_HOST, RUNNING_SCAN), '1');
+    });
+    await waitFor(() => expect(asked(fixture, path)).toBeGreaterThan(1));
+
+    fixture.overrides.clear();
+    fixture.scans = fixture.scans.map((scan) =>
+      scan === old ? { ...scan, state: 'cancelled', finished_at: scan.queued_at } : scan,
+    );
+    act(() => FakeEventSource.newest.send('scan.cancelled', about(RUNNING_HOST, RUNNING_SCAN), '2'));
+    expect(await screen.findByRole('heading', { name: 'This scan was cancelled' })).toBeVisible();
+    await act(async () => {
+      answerOld(json(old));
+      await Promise.resolve();
+    });
+    expect(screen.getByRole('heading', { name: 'This scan was cancelled' })).toBeVisible();
   });
 
   it('takes a deleted host out of the list', async () => {

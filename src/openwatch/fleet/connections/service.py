@@ -19,6 +19,7 @@ from openwatch.engine.transport import (
     HostKeys,
     Login,
     Step,
+    StepResult,
     Target,
     connect_ssh,
     test_connection,
@@ -125,13 +126,22 @@ class _TrialKeys:
 async def _test(db: Database, route: Route) -> ConnectionTest:
     report = await test_connection(route.target, host_keys=route.host_keys)
     logged_in = any(s.step is Step.AUTHENTICATE and s.status == "ok" for s in report.steps)
+    host_key = await _seen(db, route.target, report)
     return ConnectionTest(
         ok=report.ok,
-        steps=[ConnectionStep.model_validate(step) for step in report.steps],
-        host_key=await _seen(db, route.target, report),
+        steps=[_told(step, host_key) for step in report.steps],
+        host_key=host_key,
         privilege=report.privilege,
         os=await _detect(route) if logged_in else None,
     )
+
+
+def _told(step: StepResult, host_key: SeenHostKey | None) -> ConnectionStep:
+    told = ConnectionStep.model_validate(step)
+    if step.step is not Step.HOST_KEY or step.status != "ok" or not host_key or host_key.known:
+        return told
+    message = f"The host shows a key that is new here: {host_key.algorithm} {host_key.fingerprint}."
+    return told.model_copy(update={"message": message})
 
 
 async def _seen(db: Database, target: Target, report: ConnectionReport) -> SeenHostKey | None:

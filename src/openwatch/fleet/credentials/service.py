@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import SecretStr
@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from openwatch.db.keyset import parse_order
+from openwatch.engine.transport.errors import KEY_ENCRYPTED, KEY_INVALID, PASSPHRASE_WRONG
 from openwatch.engine.transport.keys import inspect_private_key
 from openwatch.engine.transport.model import Login
 from openwatch.fleet import errors
@@ -36,6 +37,12 @@ from openwatch.kit.http import expect_version
 from openwatch.kit.ids import uuid7
 from openwatch.kit.paging import Page
 from openwatch.signals.service import Subject, emit
+
+_AT_FAULT: Final = {
+    KEY_INVALID.code: "private_key",
+    KEY_ENCRYPTED.code: "passphrase",
+    PASSPHRASE_WRONG.code: "passphrase",
+}
 
 
 async def list_credentials(
@@ -144,7 +151,7 @@ async def login(
 async def inline_login(secrets: Secrets, *, username: str | None = None) -> Login:
     """Return the login that secrets make which are not kept; raises as ``create`` does."""
     values = plain({name: getattr(secrets, name) for name in SECRET_FIELDS})
-    await _described(values)
+    await _described(values, part_of="credential.")
     return _login(username or secrets.username, values)
 
 
@@ -163,8 +170,13 @@ def _login(username: str, secrets: Mapping[str, str | None]) -> Login:
     )
 
 
-async def _described(secrets: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Return what may be known of the key, once all secrets together are seen to be usable."""
+async def _described(
+    secrets: Mapping[str, str | None], *, part_of: str = ""
+) -> dict[str, str | None]:
+    """Return what may be known of the key, once all secrets together are seen to be usable.
+
+    ``part_of`` is where the secrets stand in the request, so that an error names its field.
+    """
     key, passphrase = secrets.get("private_key"), secrets.get("passphrase")
     if key is None and secrets.get("password") is None:
         raise OpenWatchError(errors.CREDENTIAL_INCOMPLETE)
@@ -173,7 +185,13 @@ async def _described(secrets: Mapping[str, str | None]) -> dict[str, str | None]
             raise OpenWatchError(errors.PASSPHRASE_WITHOUT_KEY)
         return {"key_type": None, "key_fingerprint": None}
     # An encrypted key is slow to open on purpose.
-    info = await asyncio.to_thread(inspect_private_key, key, passphrase=passphrase)
+    try:
+        info = await asyncio.to_thread(inspect_private_key, key, passphrase=passphrase)
+    except OpenWatchError as error:
+        if error.code not in _AT_FAULT:
+            raise
+        field = f"{part_of}{_AT_FAULT[error.code]}"
+        raise OpenWatchError(error.kind, **{**error.params, "field": field}) from None
     return {"key_type": info.algorithm, "key_fingerprint": info.fingerprint}
 
 

@@ -1,9 +1,9 @@
 import type { QueryClient } from '@tanstack/react-query';
 import { keys } from '../keys';
 import { ApiError } from '../problem';
-import { hostQuery } from '../queries/hosts';
+import { readHost } from '../queries/hosts';
 import { patchRow, removeRow, type Page, type Pages } from '../queries/paging';
-import { scanQuery } from '../queries/scans';
+import { readScan } from '../queries/scans';
 import type { Host, Scan } from '../types';
 import { parseProgress, progressStore } from './progress';
 import type { ServerEvent } from './stream';
@@ -66,25 +66,27 @@ export async function applyTouched(client: QueryClient, touched: Touched): Promi
   const invalidate = (queryKey: readonly unknown[]) => {
     work.push(client.invalidateQueries({ queryKey }));
   };
+  const refreshLists = (queryKey: readonly unknown[], rows: Set<string>, changed: boolean) => {
+    if (changed || rows.size > ROWS_PER_BURST) invalidate(queryKey);
+    // A list that is being read at the moment may be older than the event.
+    else if (rows.size > 0) work.push(client.invalidateQueries({ queryKey, fetchStatus: 'fetching' }));
+  };
 
   for (const id of touched.deletedHosts) {
     client.setQueriesData<Pages<Page<Host>>>({ queryKey: keys.hosts.lists }, (pages) => removeRow(pages, id));
     client.removeQueries({ queryKey: keys.hosts.one(id), type: 'inactive' });
   }
-  if (touched.hosts.size > ROWS_PER_BURST || touched.hostListChanged) invalidate(keys.hosts.lists);
+  refreshLists(keys.hosts.lists, touched.hosts, touched.hostListChanged);
   if (touched.hosts.size <= ROWS_PER_BURST) {
     for (const id of touched.hosts) work.push(refreshHost(client, id));
   } else {
     invalidate(['hosts', 'one']);
   }
-  if (touched.scans.size > ROWS_PER_BURST || touched.scanListChanged) invalidate(keys.scans.lists);
+  refreshLists(keys.scans.lists, touched.scans, touched.scanListChanged);
   if (touched.scans.size <= ROWS_PER_BURST) {
     for (const id of touched.scans) work.push(refreshScan(client, id));
   } else {
     invalidate(['scans', 'one']);
-  }
-  for (const queryKey of [keys.hosts.lists, keys.scans.lists]) {
-    work.push(client.invalidateQueries({ queryKey, fetchStatus: 'fetching' }));
   }
   if (touched.hosts.size > 0 || touched.hostListChanged) invalidate(keys.hosts.allFacets);
   if (touched.credentialsChanged) invalidate(keys.credentials.all);
@@ -98,14 +100,14 @@ export async function applyTouched(client: QueryClient, touched: Touched): Promi
 
 async function refreshHost(client: QueryClient, id: string): Promise<void> {
   if (!isShown(client, keys.hosts.one(id), keys.hosts.lists, id)) return;
-  const host = await readAnew(client, keys.hosts.one(id), () => client.query({ ...hostQuery(id), staleTime: 0 }));
+  const host = await readAnew(client, keys.hosts.one(id), () => readHost(id));
   if (!host) return;
   client.setQueriesData<Pages<Page<Host>>>({ queryKey: keys.hosts.lists }, (pages) => patchRow(pages, host));
 }
 
 async function refreshScan(client: QueryClient, id: string): Promise<void> {
   if (!isShown(client, keys.scans.one(id), keys.scans.lists, id)) return;
-  const scan = await readAnew(client, keys.scans.one(id), () => client.query({ ...scanQuery(id), staleTime: 0 }));
+  const scan = await readAnew(client, keys.scans.one(id), () => readScan(id));
   if (!scan) return;
   client.setQueriesData<Pages<Page<Scan>>>({ queryKey: keys.scans.lists }, (pages) => patchRow(pages, scan));
   if (scan.state === 'queued' || scan.state === 'running') return;
@@ -121,10 +123,23 @@ function isShown(client: QueryClient, one: readonly unknown[], lists: readonly u
     .some(([, pages]) => pages?.pages.some((page) => page.items.some((row) => row.id === id)));
 }
 
-/** What is being read already may be older than the event, so it is not waited for. */
+const turns = new Map<string, number>();
+
+/**
+ * Reads one row and keeps it. Not as the page's own query, which ends with the part of the page that shows it; and
+ * what is being read already may be older than the event.
+ */
 async function readAnew<T>(client: QueryClient, queryKey: readonly unknown[], read: () => Promise<T>): Promise<T | null> {
+  const name = queryKey.join(' ');
+  const turn = (turns.get(name) ?? 0) + 1;
+  turns.set(name, turn);
   await client.cancelQueries({ queryKey, exact: true });
-  return readOrNull(read);
+  const row = await readOrNull(read);
+  if (turns.get(name) !== turn) return null;
+  turns.delete(name);
+  if (row === null) await client.invalidateQueries({ queryKey, exact: true });
+  else client.setQueryData(queryKey, row);
+  return row;
 }
 
 async function readOrNull<T>(read: () => Promise<T>): Promise<T | null> {

@@ -21,11 +21,13 @@ export const hostFacetsQuery = ({ sort: _sort, ...query }: HostQuery) =>
     placeholderData: (previous) => previous,
   });
 
+export const readHost = (id: string, signal?: AbortSignal) =>
+  call(api.GET('/api/v1/hosts/{host_id}', { params: { path: { host_id: id } }, signal }));
+
 export const hostQuery = (id: string) =>
   queryOptions({
     queryKey: keys.hosts.one(id),
-    queryFn: ({ signal }) =>
-      call(api.GET('/api/v1/hosts/{host_id}', { params: { path: { host_id: id } }, signal })),
+    queryFn: ({ signal }) => readHost(id, signal),
   });
 
 /** Hosts for the command palette and other short choices. */
@@ -164,6 +166,8 @@ export function useStartScan() {
       ),
     onSuccess: (scan) => {
       client.setQueryData(keys.scans.one(scan.id), scan);
+      // A scan may be over before this answer is here.
+      void client.invalidateQueries({ queryKey: keys.scans.one(scan.id), exact: true });
       void client.invalidateQueries({ queryKey: keys.scans.lists });
       void client.invalidateQueries({ queryKey: keys.hosts.one(scan.host_id) });
     },

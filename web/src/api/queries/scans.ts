@@ -9,11 +9,13 @@ export const scanListQuery = (query: ScanQuery) =>
     call(api.GET('/api/v1/scans', { params: { query: { ...query, cursor, limit: PAGE_SIZE } }, signal })),
   );
 
+export const readScan = (id: string, signal?: AbortSignal) =>
+  call(api.GET('/api/v1/scans/{scan_id}', { params: { path: { scan_id: id } }, signal }));
+
 export const scanQuery = (id: string) =>
   queryOptions({
     queryKey: keys.scans.one(id),
-    queryFn: ({ signal }) =>
-      call(api.GET('/api/v1/scans/{scan_id}', { params: { path: { scan_id: id } }, signal })),
+    queryFn: ({ signal }) => readScan(id, signal),
   });
 
 export const scanOutcomesQuery = (id: string, query: OutcomeQuery) =>
@@ -49,6 +51,9 @@ function useAdoptScan() {
   return (scan: Scan) => {
     client.setQueryData(keys.scans.one(scan.id), scan);
     client.setQueriesData<Pages<Page<Scan>>>({ queryKey: keys.scans.lists }, (pages) => patchRow(pages, scan));
+    // The scan goes on while this answer is under way: what the events brought meanwhile may be newer.
+    void client.invalidateQueries({ queryKey: keys.scans.one(scan.id), exact: true });
+    void client.invalidateQueries({ queryKey: keys.scans.lists });
     void client.invalidateQueries({ queryKey: keys.hosts.one(scan.host_id) });
   };
 }
