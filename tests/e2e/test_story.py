@@ -44,7 +44,7 @@ SHOWN: Final = {
 
 @pytest.mark.timeout(280)
 @pytest.mark.ac(
-    *("ui-01", "ui-02", "ui-06", "ui-07", "ui-08", "ui-09", "ui-12", "ui-22", "ui-23", "ui-24")
+    "ui-01", "ui-02", "ui-06", "ui-07", "ui-08", "ui-09", "ui-12", "ui-22", "ui-23", "ui-24"
 )
 def test_from_the_first_link_to_the_proof(
     lab: LabSession, product: Product, tabs: Tabs, tmp_path: Path

@@ -183,7 +183,7 @@ def test_a_scan_that_ends_while_the_server_is_away_shows_without_a_reload(
     page = tabs.open(f"/hosts/{host_id}?tab=scans")
     tabs.expect_complaint(GONE)
     asked: list[Request] = []
-    page.on("request", asked.append)
+    page.on("request", lambda request: asked.append(request))
     live = page.get_by_role("status").filter(has_text="Live")
     expect(live).to_be_visible()
     rows = page.get_by_role("table", name="Scans of this host").get_by_role("row")
