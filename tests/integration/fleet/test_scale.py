@@ -7,7 +7,9 @@ import pytest
 from openwatch.db.engine import Database
 from tests.bench.fleet_bench import HOSTS, fill, measure
 
-MILLISECONDS = 100.0
+# Far above what `./ow bench list` measures: this finds a question that reads the whole fleet, and
+# a busy machine does not fail it.
+MILLISECONDS = 2000.0
 
 
 @pytest.mark.ac("fleet-19")
