@@ -24,6 +24,7 @@ from openwatch.cli.check_access import (
 )
 from openwatch.cli.check_table import LiveProgress, print_tables
 from openwatch.cli.errors import usage_error
+from openwatch.cli.interrupt import run_interruptible
 from openwatch.engine.assess import Outcome, Verdict, assess
 from openwatch.engine.interchange.results import WRITERS, HostResult
 from openwatch.engine.rules import Corpus, Severity, load_corpus
@@ -168,7 +169,7 @@ def check(
             host_keys=KnownHostsFile(known_hosts.expanduser(), accept_new=not strict_host_keys),
             deadlines=Deadlines(),
         )
-        results = asyncio.run(
+        results = run_interruptible(
             _scan_all(places, access, corpus, variables, jobs=jobs, deadline=deadline, quiet=quiet)
         )
     _print(results, corpus, output, show_all=show_all)
