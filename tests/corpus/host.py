@@ -161,11 +161,21 @@ def changed_host(platform: str, given: Mapping[str, Any]) -> Host:
 
 
 @cache
-def description(name: str) -> dict[str, Any]:
+def description(platform: str) -> dict[str, Any]:
+    """Return the description of a platform with the parts that belong to it laid over it."""
+    result = _based(platform)
+    for path in sorted((PLATFORM_DIR / "parts").glob("*.yml")):
+        part: dict[str, Any] = yaml.parse(path.read_text("utf-8"))
+        for name in ("every", platform.rstrip("0123456789"), platform):
+            result = merged(result, part.get(name, {}))
+    return result
+
+
+def _based(name: str) -> dict[str, Any]:
     """Return the description in platforms/<name>.yml laid over those that it is based on."""
     own: dict[str, Any] = yaml.parse((PLATFORM_DIR / f"{name}.yml").read_text("utf-8"))
     base = own.pop("based_on", None)
-    return merged(description(base) if base else {}, own)
+    return merged(_based(base) if base else {}, own)
 
 
 def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:

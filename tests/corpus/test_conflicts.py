@@ -54,7 +54,7 @@ def wishes(rules: Corpus) -> dict[tuple[str, str], list[Wish]]:
     bindings = resolve(rules.variables, {})
     for rule in rules.rules.values():
         for platforms, check in forms(rule):
-            for leaf in required(check):
+            for leaf in required(check) if check else ():
                 name = setting_name(leaf)
                 for field, expectation in leaf.expect.items() if name else ():
                     if expectation.variables() <= bindings.keys():
@@ -63,7 +63,7 @@ def wishes(rules: Corpus) -> dict[tuple[str, str], list[Wish]]:
     return found
 
 
-def forms(rule: Rule) -> Iterator[tuple[frozenset[str], Check]]:
+def forms(rule: Rule) -> Iterator[tuple[frozenset[str], Check | None]]:
     for variant in rule.variants():
         limited = rule.model_copy(update={"platforms": variant.platforms or rule.platforms})
         yield frozenset(concerned(limited)), variant.check

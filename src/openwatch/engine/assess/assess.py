@@ -76,6 +76,8 @@ def _assess_variants(rule: Rule, platform: Platform, context: Context) -> Outcom
 
 
 def _judge(rule: Rule, variant: Implementation, context: Context) -> Outcome:
+    if variant.check is None:
+        return Outcome(rule.id, Verdict.MANUAL, rule.severity, variant.manual or "")
     if unset := _unset(variant.check, context):
         return _not_configured(rule, unset)
     result = evaluate(variant.check, context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +149,26 @@ def _unknown_names(corpus: Corpus) -> Iterable[RuleProblem]:
                 file, 1, f"references names the unknown framework {name!r}",
                 "Add it to frameworks/index.yml, or mend the name.",
             )  # fmt: skip
-        for name in sorted(rule.variables() - corpus.variables.keys()):
+        written = {name for step in rule.steps() for name in step.variables()}
+        for name in sorted((rule.variables() | written) - corpus.variables.keys()):
             yield RuleProblem(
                 file, 1, f"it uses the unknown variable {name!r}", "Add it to variables.yml."
             )
+        for name in sorted(set(rule.depends_on) - corpus.rules.keys()):
+            yield RuleProblem(file, 1, f"it depends on the unknown rule {name!r}", "Mend the id.")
+    if circle := _circle(corpus):
+        file = f"{corpus.rules[circle[0]].category.value}/{circle[0]}.yml"
+        yield RuleProblem(file, 1, f"it depends on itself: {' > '.join(circle)}", "Cut one.")
+
+
+def _circle(corpus: Corpus) -> tuple[str, ...]:
+    """Return a circle of dependencies, or nothing where there is none."""
+    graph = {rule.id: set(rule.depends_on) for rule in corpus.rules.values() if rule.depends_on}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        return tuple(error.args[1])
+    return ()
 
 
 def _misfits(corpus: Corpus) -> Iterable[RuleProblem]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from openwatch.engine.facts import Request
 from openwatch.engine.rules.expectations import Expectation
+from openwatch.engine.rules.remedy import Step
 from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
 from openwatch.engine.subjects.audit import AuditSyscallSubject, AuditWatchSubject
 from openwatch.engine.subjects.base import Kind, Subject
@@ -228,8 +229,20 @@ class Implementation(_Model):
 
     platforms: tuple[PlatformRange, ...] = Field(default=(), description="Empty: all of the rule.")
     when: Check | None = Field(default=None, description="Only where this holds.")
-    check: Check
+    check: Check | None = None
+    manual: str | None = Field(
+        default=None, min_length=20, description="What a person has to judge; no check can."
+    )
     fix: str | None = Field(default=None, description="How a person mends it here.")
+    remedy: tuple[Step, ...] = Field(
+        default=(), description="How a machine mends it here; in place of that of the rule."
+    )
+
+    @model_validator(mode="after")
+    def _is_judged_one_way(self) -> Implementation:
+        if (self.check is None) == (self.manual is None):
+            raise ValueError("it is judged either by a `check` or by a person (`manual`)")
+        return self
 
 
 class Rule(_Model):
@@ -250,8 +263,15 @@ class Rule(_Model):
         default=None, description="The rule does not apply to a host for which this is false."
     )
     check: Check | None = Field(default=None, description="Short for a single implementation.")
+    manual: str | None = Field(
+        default=None, min_length=20, description="What a person has to judge; no check can."
+    )
     implementations: tuple[Implementation, ...] = ()
     fix: str = Field(min_length=10, description="How a person mends it.")
+    remedy: tuple[Step, ...] = Field(default=(), description="How a machine mends it.")
+    depends_on: tuple[str, ...] = Field(
+        default=(), description="Rules that have to be in place before this one can be mended."
+    )
     sources: tuple[str, ...] = Field(
         min_length=1, description="The manual pages and public requirements it was written from."
     )
@@ -268,8 +288,9 @@ class Rule(_Model):
 
     @model_validator(mode="after")
     def _has_one_form(self) -> Rule:
-        if (self.check is None) == (not self.implementations):
-            raise ValueError("a rule has either `check` or `implementations`")
+        forms = (self.check, self.manual, self.implementations or None)
+        if sum(form is not None for form in forms) != 1:
+            raise ValueError("a rule has either `check`, `manual` or `implementations`")
         for earlier in self.implementations[:-1]:
             if not earlier.platforms and earlier.when is None:
                 raise ValueError("an implementation without a gate hides those that follow it")
@@ -281,9 +302,9 @@ class Rule(_Model):
 
     @cached_property
     def _variants(self) -> tuple[Implementation, ...]:
-        if self.check is not None:
-            return (Implementation(check=self.check),)
-        return self.implementations
+        if self.implementations:
+            return self.implementations
+        return (Implementation(check=self.check, manual=self.manual),)
 
     def checks(self) -> tuple[Check, ...]:
         """Return all checks of this rule, on whatever platform."""
@@ -299,5 +320,11 @@ class Rule(_Model):
         return frozenset(request for check in self.checks() for request in check.requests())
 
     def variables(self) -> frozenset[str]:
-        """Return the names of the variables that this rule needs."""
+        """Return the names of the variables that this rule needs to be judged."""
         return frozenset(name for check in self.checks() for name in check.variables())
+
+    def steps(self, variant: Implementation | None = None) -> tuple[Step, ...]:
+        """Return the remedy of one form of this rule; that of all of its forms for ``None``."""
+        if variant is None:
+            return (*self.remedy, *(s for v in self.implementations for s in v.remedy))
+        return variant.remedy or self.remedy

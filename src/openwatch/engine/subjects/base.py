@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from openwatch.engine.facts import CouldNot, Request
 from openwatch.engine.snapshot import Snapshot
@@ -76,6 +77,18 @@ class Subject(BaseModel):
     @abstractmethod
     def select(self, snapshot: Snapshot) -> Selection:
         """Return the records, read from a snapshot. Pure."""
+
+
+def _compiles(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_compiles)]
+"""A regular expression of Python's re."""
 
 
 def as_list(value: str | tuple[str, ...]) -> tuple[str, ...]:

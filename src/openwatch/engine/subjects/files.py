@@ -13,7 +13,15 @@ from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.probes.files import FileContent, FileStat
 from openwatch.engine.probes.mounts import Found
 from openwatch.engine.snapshot import Snapshot
-from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, as_list
+from openwatch.engine.subjects.base import (
+    Kind,
+    Pattern,
+    Record,
+    Selection,
+    Source,
+    Subject,
+    as_list,
+)
 
 _PATH: Final = re.compile(r"/[A-Za-z0-9_@%+=:,./*?\[\]{}~ -]*\Z")
 
@@ -126,18 +134,12 @@ class LineSubject(Subject):
     FIELDS: ClassVar[Mapping[str, Kind]] = {"text": Kind.TEXT, "path": Kind.TEXT}
 
     file: ContentPath | tuple[ContentPath, ...] = Field(description="A path or pattern, or more.")
-    pattern: str = Field(description="A regular expression that a whole line has to match.")
+    pattern: Pattern = Field(description="A regular expression that a whole line has to match.")
     comment: str = Field(default="#", description="Characters that begin a comment line.")
     continued: str = Field(default="", max_length=1, description="Joins a line with the next.")
     last: bool = Field(
         default=False, description="Only the last matching line: a reader for which it wins."
     )
-
-    def model_post_init(self, context: object, /) -> None:
-        try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
 
     def fields_of(self) -> Mapping[str, Kind]:
         return {**self.FIELDS, **dict.fromkeys(re.compile(self.pattern).groupindex, Kind.TEXT)}
