@@ -6,12 +6,12 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from openwatch.engine.errors import SNAPSHOT_INVALID
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
@@ -20,6 +20,8 @@ from openwatch.engine.probes.system import Kernel, OsRelease
 from openwatch.kit.canonical import canonical_json
 from openwatch.kit.errors import OpenWatchError
 from openwatch.kit.hashing import sha256_hex
+
+T = TypeVar("T")
 
 FORMAT: Final = "openwatch-snapshot/1"
 MAX_SNAPSHOT_BYTES: Final = 256 * 1024 * 1024
@@ -67,12 +69,21 @@ class Snapshot:
     _values: dict[str, Any] = field(
         default_factory=dict[str, Any], repr=False, compare=False, init=False
     )
+    _derived: dict[Hashable, Any] = field(
+        default_factory=dict[Hashable, Any], repr=False, compare=False, init=False
+    )
 
     def read(self, request: Request) -> Any:
         """Return the typed value that answers ``request``, or :class:`CouldNot`."""
         if request.id not in self._values:
             self._values[request.id] = self._read(request)
         return self._values[request.id]
+
+    def derived(self, key: Hashable, derive: Callable[[], T]) -> T:
+        """Return what ``derive`` makes of this snapshot; it is made once for each key."""
+        if key not in self._derived:
+            self._derived[key] = derive()
+        return self._derived[key]
 
     def _read(self, request: Request) -> Any:
         fact = self.facts.get(request.id)

@@ -48,9 +48,10 @@ class Context:
 
     def select(self, subject: Subject) -> Selection:
         """Return the records of a subject in this snapshot."""
-        if subject not in self._selections:
-            self._selections[subject] = subject.select(self.snapshot)
-        return self._selections[subject]
+        selection = self._selections.get(subject)
+        if selection is None:
+            selection = self._selections[subject] = subject.select(self.snapshot)
+        return selection
 
 
 def conjunction(truths: Iterable[bool | None]) -> bool | None:
@@ -261,13 +262,13 @@ def _judged_field(
 ) -> Observation:
     value = _seen(record.values.get(name), expectation)
     unseen = value if isinstance(value, CouldNot) else None
-    observation = _observe(
+    return _observe(
         subject, record, name,
         expected=sentence(expectation, subject.fields_of()[name]),
         satisfied=None if isinstance(value, CouldNot) else holds(expectation, value),
         context=context,
+        problem=unseen.reason if unseen else None,
     )  # fmt: skip
-    return replace(observation, problem=unseen.reason if unseen else None)
 
 
 def _observe(
@@ -278,6 +279,7 @@ def _observe(
     expected: str,
     satisfied: bool | None,
     context: Context,
+    problem: Reason | None = None,
 ) -> Observation:
     value = record.values.get(name)
     source = record.sources.get(name)
@@ -294,7 +296,7 @@ def _observe(
         command=_command(request, context),
         source=source,
         raw=(source.text if source else raw)[:MAX_RAW],
-        problem=value.reason if isinstance(value, CouldNot) else None,
+        problem=value.reason if isinstance(value, CouldNot) else problem,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any, Final, cast
 
 from pydantic import (
@@ -116,12 +117,20 @@ class Expectation(BaseModel):
         whole = handler.resolve_ref_schema(handler(core_schema))
         return {"anyOf": [scalar, {"type": "array", "items": scalar}, variable, whole]}
 
-    def tests(self) -> dict[str, Any]:
+    def tests(self) -> Mapping[str, Any]:
         """Return the tests that are set, by name."""
+        return self._tests
+
+    @cached_property
+    def _tests(self) -> Mapping[str, Any]:
         return {name: v for name in _TESTS if (v := getattr(self, name)) is not None}
 
     def variables(self) -> frozenset[str]:
         """Return the names of the variables that this expectation needs."""
+        return self._variables
+
+    @cached_property
+    def _variables(self) -> frozenset[str]:
         return frozenset(v.var for v in self.tests().values() if isinstance(v, Variable))
 
     def bind(self, bindings: Bindings) -> Expectation:
@@ -129,11 +138,12 @@ class Expectation(BaseModel):
         names = self.variables()
         if not names:
             return self
-        bound = {
-            name: bindings[test.var] for name, test in self.tests().items()
-            if isinstance(test, Variable)
-        }  # fmt: skip
-        return Expectation.model_validate({**self.tests(), **bound, "or_absent": self.or_absent})
+        tests = {
+            name: bindings[test.var] if isinstance(test, Variable) else test
+            for name, test in self.tests().items()
+        }
+        # The corpus was validated with the types of its variables, and the values with their types.
+        return Expectation.model_construct(**tests, or_absent=self.or_absent)
 
     def problems(self, kind: Kind) -> list[str]:
         """Return why a field of this kind cannot be tested so; empty when it can."""

@@ -175,6 +175,10 @@ class Check(_Model):
 
     def variables(self) -> frozenset[str]:
         """Return the names of all variables below this node."""
+        return self._variables
+
+    @cached_property
+    def _variables(self) -> frozenset[str]:
         return frozenset(
             n for _, expectation in self.expectations() for n in expectation.variables()
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import ClassVar, Final
@@ -174,11 +175,10 @@ class SysctlSubject(Subject):
         after everything else. systemd does not know it: with it the file counts only where the
         distribution links it into /etc/sysctl.d.
         """
-        files, problem = merge_drop_ins(snapshot, SYSCTL_DIRECTORIES)
-        last, last_problem = read_files(snapshot, ("/etc/sysctl.conf",))
-        if problem or last_problem:
-            return problem or last_problem, None
-        by_systemd, by_procps = self._last(files), self._last((*files, *last))
+        lines, last, problem = snapshot.derived(SysctlSubject, lambda: _sysctl_lines(snapshot))
+        if problem is not None:
+            return problem, None
+        by_systemd, by_procps = self._last(lines), self._last((*lines, *last))
         capabilities = snapshot.capabilities
         if by_systemd[0] == by_procps[0]:
             return by_systemd
@@ -186,23 +186,59 @@ class SysctlSubject(Subject):
             return capabilities, None
         return by_systemd if "systemd" in capabilities else by_procps
 
-    def _last(self, files: Iterable[FileContent]) -> tuple[Value, Source | None]:
+    def _last(self, lines: Iterable[_SysctlLine]) -> tuple[Value, Source | None]:
         """sysctl.d(5): a line that names the key wins over all patterns; ``-key`` alone keeps the
         patterns away from it and sets nothing.
         """
         wanted = self.key.replace("/", ".")
         exact: tuple[Value, Source | None] | None = None
         by_pattern: tuple[Value, Source | None] = None, None
-        for file in files:
-            for number, line in logical_lines(file, comment="#;"):
-                key, value = split_setting(line.removeprefix("-"), Format.EQUALS)
-                name = key.replace("/", ".")
-                found = " ".join(value.split()), Source(file.path, number, line)
-                if name == wanted:
-                    exact = found if "=" in line else (None, None)
-                elif "=" in line and _covers(name, wanted):
-                    by_pattern = found
+        for line in lines:
+            if line.name == wanted:
+                exact = (line.value, line.source) if line.sets else (None, None)
+            elif line.sets and line.is_pattern and _covers(line.name, wanted):
+                by_pattern = line.value, line.source
         return by_pattern if exact is None else exact
+
+
+@dataclass(frozen=True, slots=True)
+class _SysctlLine:
+    """One line of a file of sysctl.d(5), its key with dots."""
+
+    name: str
+    value: str
+    sets: bool
+    is_pattern: bool
+    source: Source
+
+
+def _sysctl_lines(
+    snapshot: Snapshot,
+) -> tuple[tuple[_SysctlLine, ...], tuple[_SysctlLine, ...], CouldNot | None]:
+    """Return the lines of all drop-ins in their order, those of sysctl.conf, and what could not
+    be read.
+    """
+    files, problem = merge_drop_ins(snapshot, SYSCTL_DIRECTORIES)
+    last, last_problem = read_files(snapshot, ("/etc/sysctl.conf",))
+    parsed = (tuple(map(_sysctl_line, _numbered(group))) for group in (files, last))
+    return next(parsed), next(parsed), problem or last_problem
+
+
+def _numbered(files: Iterable[FileContent]) -> Iterable[Source]:
+    for file in files:
+        for number, line in logical_lines(file, comment="#;"):
+            yield Source(file.path, number, line)
+
+
+def _sysctl_line(source: Source) -> _SysctlLine:
+    key, value = split_setting(source.text.removeprefix("-"), Format.EQUALS)
+    return _SysctlLine(
+        name=key.replace("/", "."),
+        value=" ".join(value.split()),
+        sets="=" in source.text,
+        is_pattern=any(c in key for c in "*?["),
+        source=source,
+    )
 
 
 def _covers(pattern: str, key: str) -> bool:
