@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from openwatch.engine.assess import Outcome, Reason, Verdict, assess
 from openwatch.engine.rules import Corpus, Rule, load_corpus, yaml
+from openwatch.engine.rules.variables import command_line
 from tests.corpus.host import PLATFORMS, Host, Trouble, changed_host
 
 CASE_DIR: Final = Path(__file__).parent / "cases"
@@ -109,7 +110,7 @@ def judge(
 ) -> Outcome:
     """Return the outcome of one rule on a host on paper."""
     snapshot = host.snapshot(rule.requests(), cannot)
-    (outcome,) = assess(corpus().only([rule.id]), snapshot, variables)
+    (outcome,) = assess(corpus().only([rule.id]), snapshot, command_line(variables or {}))
     return outcome
 
 

@@ -51,7 +51,7 @@ def required(check: Check) -> Iterator[Check]:
 
 def wishes(rules: Corpus) -> dict[tuple[str, str], list[Wish]]:
     found: dict[tuple[str, str], list[Wish]] = defaultdict(list)
-    bindings = resolve(rules.variables, {})
+    bindings = resolve(rules.variables)
     for rule in rules.rules.values():
         for platforms, check in forms(rule):
             for leaf in required(check) if check else ():

@@ -7,10 +7,10 @@ import getpass
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -25,10 +25,10 @@ from openwatch.cli.check_access import (
 from openwatch.cli.check_table import LiveProgress, print_tables
 from openwatch.cli.errors import usage_error
 from openwatch.cli.interrupt import run_interruptible
+from openwatch.cli.site_values import SiteValues, site_values
 from openwatch.engine.assess import Outcome, Verdict, assess
 from openwatch.engine.interchange.results import WRITERS, HostResult
 from openwatch.engine.rules import Corpus, Severity, load_corpus
-from openwatch.engine.rules.variables import resolve
 from openwatch.engine.scan import Progress, scan
 from openwatch.engine.snapshot import read_snapshot, write_snapshot
 from openwatch.engine.transport import (
@@ -130,6 +130,13 @@ def check(
     set_variable: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE of a variable; may be repeated.")
     ] = None,
+    site: Annotated[
+        Path | None,
+        typer.Option(help="A file of site values: of all hosts, of groups and of single hosts."),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="Judge with the values that a benchmark names: cis or stig.")
+    ] = "",
     rules: Annotated[
         Path | None, typer.Option(help="Use the rules in this directory, not the built-in ones.")
     ] = None,
@@ -150,9 +157,9 @@ def check(
     if save and snapshots:
         usage_error("--save needs a host to take a snapshot of.", "Leave --from out.")
     corpus = _chosen(load_corpus(rules), rule or [], framework, severity)
-    variables = resolve(corpus.variables, _variables(set_variable or []))
+    values = site_values(corpus, site=site, preset_name=preset, given=set_variable or [])
     if snapshots:
-        results = [_judged(path, corpus, variables) for path in snapshots]
+        results = [_judged(path, corpus, values) for path in snapshots]
     else:
         places = [parse_place(text) for text in dict.fromkeys(hosts or [])]
         remote = any(not place.local for place in places)
@@ -170,7 +177,7 @@ def check(
             deadlines=Deadlines(),
         )
         results = run_interruptible(
-            _scan_all(places, access, corpus, variables, jobs=jobs, deadline=deadline, quiet=quiet)
+            _scan_all(places, access, corpus, values, jobs=jobs, deadline=deadline, quiet=quiet)
         )
     _print(results, corpus, output, show_all=show_all)
     if save is not None:
@@ -196,27 +203,17 @@ def _chosen(
     return corpus.only([i for i, r in corpus.rules.items() if r.severity.value in enough])
 
 
-def _variables(given: Iterable[str]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for text in given:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            usage_error(f"{text!r} is not NAME=VALUE.", "openwatch rules variables")
-        values[name] = value
-    return values
-
-
-def _judged(path: Path, corpus: Corpus, variables: dict[str, Any]) -> HostResult:
+def _judged(path: Path, corpus: Corpus, values: SiteValues) -> HostResult:
     snapshot = read_snapshot(path)
     name = snapshot.identity.hostname or path.name
-    return HostResult(name, snapshot, assess(corpus, snapshot, variables))
+    return HostResult(name, snapshot, assess(corpus, snapshot, values.layers(name)))
 
 
 async def _scan_all(
     places: Sequence[Place],
     access: Access,
     corpus: Corpus,
-    variables: dict[str, Any],
+    values: SiteValues,
     *,
     jobs: int,
     deadline: float,
@@ -227,7 +224,7 @@ async def _scan_all(
 
         async def one(place: Place) -> HostResult:
             async with free:
-                return await _scan_one(place, access, corpus, variables, deadline, live)
+                return await _scan_one(place, access, corpus, values, deadline, live)
 
         return await asyncio.gather(*(one(place) for place in places))
 
@@ -236,7 +233,7 @@ async def _scan_one(
     place: Place,
     access: Access,
     corpus: Corpus,
-    variables: dict[str, Any],
+    values: SiteValues,
     deadline: float,
     live: LiveProgress,
 ) -> HostResult:
@@ -255,7 +252,7 @@ async def _scan_one(
         report = await scan(
             transport,
             corpus=corpus,
-            variables=variables,
+            layers=values.layers(place.address),
             on_progress=on_progress,
             deadline_seconds=deadline,
         )

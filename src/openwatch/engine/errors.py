@@ -51,6 +51,18 @@ FRAMEWORK_UNKNOWN: Final = register(
     fix="Known frameworks: {known}.",
 )
 
+SITE_INVALID: Final = register(
+    "site.invalid",
+    status=400,
+    message="The site file has problems:\n{problems}",
+    fix="docs/rules.md shows a site file with all of its keys.",
+)
+PRESET_UNKNOWN: Final = register(
+    "variable.preset_unknown",
+    status=400,
+    message="There is no preset {preset!r}; there are: {known}.",
+    fix="`openwatch rules variables` lists the variables with the value of each preset.",
+)
 VARIABLE_INVALID: Final = register(
     "variable.invalid",
     status=400,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from openwatch.engine.assess import Outcome, assess
 from openwatch.engine.assess.assess import concerns
 from openwatch.engine.collector import collect
 from openwatch.engine.facts import Fact, Request
 from openwatch.engine.rules import Corpus
+from openwatch.engine.rules.variables import Layer
 from openwatch.engine.snapshot import Snapshot, make_snapshot
 from openwatch.engine.transport import PrivilegeMode, Traffic, Transport
 from openwatch.kit.clock import now
@@ -104,7 +105,7 @@ async def scan(
     transport: Transport,
     *,
     corpus: Corpus,
-    variables: Mapping[str, Any] | None = None,
+    layers: Sequence[Layer] = (),
     on_progress: OnProgress | None = None,
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS,
 ) -> ScanReport:
@@ -121,7 +122,7 @@ async def scan(
     report = on_progress or _silent
     report(Progress("assess", 0, len(corpus.rules)))
     began = time.monotonic()
-    outcomes = assess(corpus, snapshot, variables)
+    outcomes = assess(corpus, snapshot, layers)
     report(Progress("assess", len(outcomes), len(corpus.rules)))
     return ScanReport(
         snapshot=snapshot,

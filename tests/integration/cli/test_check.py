@@ -266,6 +266,41 @@ def test_rules_are_chosen() -> None:
     assert {o["severity"] for o in hosts_of(done)[0]["outcomes"]} == {"high"}
 
 
+@pytest.mark.ac("variables-06")
+def test_a_verdict_names_the_site_values_that_it_rests_on(tmp_path: Path) -> None:
+    (tmp_path / "site.yml").write_text(
+        "variables: {password_max_days: 90}\nhosts: {localhost: {variables: {password_max_days: 400}}}"
+    )
+    rule = ("localhost", "--rule", "password-max-days-default", "-f", "json", "--preset", "stig")
+    for options, value in (
+        ((), {"value": 60, "from": "preset stig"}),
+        (
+            ("--site", str(tmp_path / "site.yml")),
+            {"value": 400, "from": "host localhost", "looser_than_default": True},
+        ),
+        (("--set", "password_max_days=30"), {"value": 30, "from": "command line"}),
+    ):
+        (outcome,) = hosts_of(run(*rule, *options))[0]["outcomes"]
+        assert outcome["variables"] == {"password_max_days": value}
+
+
+@pytest.mark.ac("variables-04")
+@pytest.mark.parametrize(
+    ("site", "told"),
+    [
+        ("hosts: {other: {variables: {password_max_days: x}}}", "whole number"),
+        ("a: 1", "unknown key"),
+    ],
+)
+def test_a_wrong_site_file_is_told_before_any_host_is_asked(
+    tmp_path: Path, site: str, told: str
+) -> None:
+    (tmp_path / "site.yml").write_text(site)
+    done = run("localhost", "--site", str(tmp_path / "site.yml"))
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
 def test_a_password_is_never_on_the_command_line() -> None:
     help_text = run("--help").stdout
     assert "--password " not in help_text

@@ -1394,6 +1394,8 @@ export interface components {
             /** Rule Id */
             rule_id: string;
             severity: components["schemas"]["Severity"];
+            /** Variables */
+            variables: components["schemas"]["SiteValue"][];
             verdict: components["schemas"]["Verdict"];
         };
         /**
@@ -1955,6 +1957,23 @@ export interface components {
             password: string;
             /** Username */
             username: string;
+        };
+        /**
+         * SiteValue
+         * @description The value of a variable that an outcome rests on, and who gave it.
+         */
+        SiteValue: {
+            /**
+             * Looser Than Default
+             * @default false
+             */
+            looser_than_default: boolean;
+            /** Name */
+            name: string;
+            /** Origin */
+            origin: string;
+            /** Value */
+            value: string | number | string[];
         };
         /**
          * SourceLine

@@ -45,6 +45,14 @@ describe('scan', () => {
     expect(drawer.getByText('AC-6(2)')).toBeVisible();
   });
 
+  it('ac:variables-06 names the site values that a verdict rests on, and who gave them', async () => {
+    renderApp(`/scans/${DONE_SCAN}?rule=ssh-root-login-disabled`);
+    const drawer = within(await screen.findByRole('dialog'));
+    expect((await drawer.findByText('ssh_max_auth_tries')).parentElement?.nextSibling).toHaveTextContent(
+      '6 (group web, looser than the default)',
+    );
+  });
+
   it('ac:ui-12 says that a value could not be measured, and does not show it as an answer', async () => {
     renderApp(`/scans/${DONE_SCAN}?rule=no-world-writable-files`);
     const drawer = within(await screen.findByRole('dialog'));

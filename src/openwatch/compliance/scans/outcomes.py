@@ -32,6 +32,7 @@ from openwatch.compliance.scans.schema import (
     OutcomeFacets,
     ScanOutcome,
     ScanOutcomePage,
+    SiteValue,
 )
 from openwatch.db.keyset import parse_order
 from openwatch.fleet.hosts import service as hosts
@@ -119,8 +120,21 @@ async def detail(conn: AsyncConnection, scan_id: UUID, rule_id: str) -> OutcomeD
         evidence_hash=digest.hex(),
         rule=rules.rule_text(row["definition"]),
         observations=[Observation.model_validate(o) for o in document["observations"]],
+        variables=_site_values(document.get("variables", {})),
         facts=await _facts(conn, scan["tree_hash"], document["facts"]),
     )
+
+
+def _site_values(document: Mapping[str, Any]) -> list[SiteValue]:
+    return [
+        SiteValue(
+            name=name,
+            value=entry["value"],
+            origin=entry["from"],
+            looser_than_default=entry.get("looser_than_default", False),
+        )
+        for name, entry in document.items()
+    ]
 
 
 async def score_history(conn: AsyncConnection, host_id: UUID, limit: int) -> Page[HistoryPoint]:

@@ -159,6 +159,15 @@ class FactRef(_Shape):
     exit_status: int | None
 
 
+class SiteValue(_Shape):
+    """The value of a variable that an outcome rests on, and who gave it."""
+
+    name: str
+    value: str | int | list[str]
+    origin: str
+    looser_than_default: bool = False
+
+
 class OutcomeDetail(_Shape):
     """The verdict on one rule with everything that it rests on."""
 
@@ -170,6 +179,7 @@ class OutcomeDetail(_Shape):
     evidence_hash: str
     rule: RuleText
     observations: list[Observation]
+    variables: list[SiteValue]
     facts: list[FactRef]
 
 

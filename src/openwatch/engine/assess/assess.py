@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from openwatch.engine.assess.evaluate import (
     NO_RECORD,
@@ -16,18 +16,16 @@ from openwatch.engine.assess.outcome import Observation, Outcome, Verdict
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.rules.corpus import Corpus
 from openwatch.engine.rules.schema import Check, Implementation, PlatformRange, Rule
-from openwatch.engine.rules.variables import resolve
+from openwatch.engine.rules.variables import Layer, resolve
 from openwatch.engine.snapshot import Platform, Snapshot
 
 
-def assess(
-    corpus: Corpus, snapshot: Snapshot, variables: Mapping[str, Any] | None = None
-) -> tuple[Outcome, ...]:
+def assess(corpus: Corpus, snapshot: Snapshot, layers: Sequence[Layer] = ()) -> tuple[Outcome, ...]:
     """Return the outcome of every rule of the corpus, in the order of their ids.
 
     Raises ``variable.invalid``. Nothing else: what cannot be measured is an outcome.
     """
-    context = Context(snapshot, resolve(corpus.variables, variables or {}))
+    context = Context(snapshot, resolve(corpus.variables, layers))
     return tuple(_assess_rule(corpus.rules[rule_id], context) for rule_id in sorted(corpus.rules))
 
 
@@ -91,12 +89,13 @@ def _judge(rule: Rule, variant: Implementation, context: Context) -> Outcome:
         message=_told(result),
         observations=result.observations,
         facts=_facts(rule, context),
+        variables={name: context.bound[name] for name in sorted(variant.check.variables())},
     )
 
 
 def _unset(check: Check, context: Context) -> list[str]:
     """Return the variables that a check needs and that have no value."""
-    return sorted(check.variables() - context.bindings.keys())
+    return sorted(check.variables() - context.bound.keys())
 
 
 def _not_configured(rule: Rule, unset: list[str]) -> Outcome:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from openwatch.engine.assess.outcome import Observation
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.probes.redaction import REDACTED
 from openwatch.engine.rules.expectations import Expectation, holds, sentence, shown
 from openwatch.engine.rules.schema import Check, Quantifier
+from openwatch.engine.rules.variables import Bound
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Subject, Value
 
@@ -41,7 +42,7 @@ class Context:
     """What a check is evaluated against. Many rules look at the same: it is selected once."""
 
     snapshot: Snapshot
-    bindings: Mapping[str, Any]
+    bound: Mapping[str, Bound]
     _selections: dict[Subject, Selection] = field(
         default_factory=dict["Subject", "Selection"], repr=False, compare=False
     )
@@ -127,7 +128,7 @@ def _leaf(check: Check, subject: Subject, context: Context) -> Result:
     if selection.could_not is not None:
         observation = _missing(check, subject, selection.could_not, context)
         return Result(None, (observation,), selection.could_not)
-    where = {name: e.bind(context.bindings) for name, e in check.where.items()}
+    where = {name: e.bind(context.bound) for name, e in check.where.items()}
     matched = [(record, _matches(where, record)) for record in selection.records]
     chosen = [(record, match) for record, match in matched if match.truth is not False]
     if check.count is not None:
@@ -166,7 +167,7 @@ def _counted(
     check: Check, subject: Subject, chosen: list[tuple[Record, _Match]], context: Context
 ) -> Result:
     assert check.count is not None
-    count = check.count.bind(context.bindings)
+    count = check.count.bind(context.bound)
     certain = sum(1 for _, match in chosen if match.truth)
     expected = sentence(count, Kind.NUMBER)
     # Every number from the certain ones to all of them is possible.
@@ -201,7 +202,7 @@ def _counted(
 def _quantified(
     check: Check, subject: Subject, chosen: list[tuple[Record, _Match]], context: Context
 ) -> Result:
-    expect = {name: e.bind(context.bindings) for name, e in check.expect.items()}
+    expect = {name: e.bind(context.bound) for name, e in check.expect.items()}
     if not chosen:
         return _no_record(check, subject, expect, context)
     judged = [(r, m, _matches(expect, r)) for r, m in chosen]
@@ -309,7 +310,7 @@ def _missing(check: Check, subject: Subject, could_not: CouldNot, context: Conte
         fact=_primary(subject).id,
         subject=subject.LABEL,
         field=name,
-        expected=sentence(expectation.bind(context.bindings), kinds.get(name, Kind.NUMBER)),
+        expected=sentence(expectation.bind(context.bound), kinds.get(name, Kind.NUMBER)),
         actual=str(could_not),
         satisfied=None,
         command=_command(_primary(subject), context),

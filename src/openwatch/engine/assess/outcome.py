@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 from openwatch.engine.facts import Reason
 from openwatch.engine.rules.schema import Severity
+from openwatch.engine.rules.variables import Bound
 from openwatch.engine.subjects.base import Source
 
 
@@ -86,6 +87,8 @@ class Outcome:
     reason: Reason | None = None
     observations: tuple[Observation, ...] = ()
     facts: tuple[str, ...] = ()
+    variables: Mapping[str, Bound] = field(default_factory=dict[str, Bound])
+    """The site values that the judgement rests on."""
 
     def document(self) -> dict[str, Any]:
         """Return the outcome as evidence (canonical JSON of it is what is hashed and kept)."""
@@ -99,6 +102,8 @@ class Outcome:
         }
         if self.reason is not None:
             document["reason"] = self.reason.value
+        if self.variables:
+            document["variables"] = {n: bound.document() for n, bound in self.variables.items()}
         return document
 
 

@@ -86,6 +86,7 @@ def _outcome_document(outcome: Outcome, rules: Rules) -> dict[str, Any]:
         "reason": document.get("reason"),
         "message": document["message"],
         "observations": document["observations"],
+        "variables": document.get("variables", {}),
     }
 
 

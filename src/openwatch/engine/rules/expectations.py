@@ -19,11 +19,11 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from openwatch.engine.rules.variables import VariableType
+from openwatch.engine.rules.variables import Bound, VariableType
 from openwatch.engine.subjects.base import Kind, Pattern, Value
 
 Scalar = Annotated[str | int | bool, Field(union_mode="left_to_right")]
-Bindings = Mapping[str, Any]
+Bindings = Mapping[str, Bound]
 
 
 class Variable(BaseModel):
@@ -139,7 +139,7 @@ class Expectation(BaseModel):
         if not names:
             return self
         tests = {
-            name: bindings[test.var] if isinstance(test, Variable) else test
+            name: bindings[test.var].value if isinstance(test, Variable) else test
             for name, test in self.tests().items()
         }
         # The corpus was validated with the types of its variables, and the values with their types.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from openwatch.engine.errors import VARIABLE_INVALID
+from openwatch.engine.errors import PRESET_UNKNOWN, VARIABLE_INVALID
 from openwatch.kit.errors import OpenWatchError
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,15}")
@@ -23,6 +24,18 @@ class VariableType(StrEnum):
     OCTAL = "octal"
     ENUM = "enum"
     LIST = "list"
+    REGEX = "regex"
+
+
+class Tier(StrEnum):
+    """Who gave a variable its value, weakest first."""
+
+    DEFAULT = "default"
+    PRESET = "preset"
+    ORGANISATION = "organisation"
+    GROUP = "group"
+    HOST = "host"
+    COMMAND_LINE = "command line"
 
 
 class VariableDefinition(BaseModel):
@@ -36,13 +49,27 @@ class VariableDefinition(BaseModel):
     min: int | None = None
     max: int | None = None
     values: tuple[str, ...] = ()
-    stricter: str | None = Field(default=None, pattern="^(lower|higher)$")
+    stricter: Literal["lower", "higher"] | None = None
+    presets: Mapping[str, int | str | tuple[str, ...]] = Field(
+        default_factory=dict[str, "int | str | tuple[str, ...]"],
+        description="The value that a benchmark names, by preset (cis, stig).",
+    )
 
     @model_validator(mode="after")
-    def _default_is_valid(self) -> VariableDefinition:
-        if self.default is not None:
-            self.parse(self.default)
+    def _values_are_valid(self) -> VariableDefinition:
+        for value in (self.default, *self.presets.values()):
+            if value is not None:
+                self.parse(value)
+        if self.stricter and self.type is not VariableType.INTEGER:
+            raise ValueError("only a whole number can be stricter than another")
         return self
+
+    def looser(self, value: Any) -> bool:
+        """Return whether a typed value asks less of a host than the default does."""
+        if self.stricter is None or self.default is None:
+            return False
+        default = self.parse(self.default)
+        return value > default if self.stricter == "lower" else value < default
 
     def parse(self, value: Any) -> Any:
         """Return the typed value; raises ``ValueError`` with the reason when it does not fit."""
@@ -64,6 +91,8 @@ class VariableDefinition(BaseModel):
                 if not all(listed):
                     raise ValueError("a word of the list is empty")
                 return listed
+            case VariableType.REGEX:
+                return _pattern(str(value))
             case _:
                 return str(value)
 
@@ -78,27 +107,86 @@ class VariableDefinition(BaseModel):
         return number
 
 
-def resolve(
-    definitions: Mapping[str, VariableDefinition], given: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the value of every variable that has one: the given ones before the defaults.
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"it has to be a regular expression: {error}") from None
+    return text
 
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The value of a variable, and who gave it. ``looser``: it asks less than the default."""
+
+    value: Any
+    tier: Tier
+    origin: str = ""
+    looser: bool = False
+
+    def document(self) -> dict[str, Any]:
+        """Return the value and its origin as evidence."""
+        listed = isinstance(self.value, tuple)
+        value = list(cast("tuple[str, ...]", self.value)) if listed else self.value
+        document: dict[str, Any] = {"value": value, "from": str(self)}
+        if self.looser:
+            document["looser_than_default"] = True
+        return document
+
+    def __str__(self) -> str:
+        return f"{self.tier.value} {self.origin}".strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Values of one tier; ``origin`` names it: which preset, group or host."""
+
+    tier: Tier
+    values: Mapping[str, Any]
+    origin: str = ""
+
+
+def command_line(values: Mapping[str, Any]) -> tuple[Layer, ...]:
+    """Return the layer of values that were given for this run alone."""
+    return (Layer(Tier.COMMAND_LINE, values),) if values else ()
+
+
+def preset(definitions: Mapping[str, VariableDefinition], name: str) -> Layer:
+    """Return the values that a benchmark names; raises ``variable.preset_unknown``."""
+    known = sorted({name for definition in definitions.values() for name in definition.presets})
+    if name not in known:
+        raise OpenWatchError(PRESET_UNKNOWN, preset=name, known=", ".join(known) or "none")
+    values = {n: d.presets[name] for n, d in definitions.items() if name in d.presets}
+    return Layer(Tier.PRESET, values, name)
+
+
+def resolve(
+    definitions: Mapping[str, VariableDefinition], layers: Sequence[Layer] = ()
+) -> dict[str, Bound]:
+    """Return the value of every variable that has one, and who gave it.
+
+    The strongest tier counts, whatever the order of the layers; of one tier the last layer.
     Raises ``variable.invalid`` for an unknown name or a value that does not fit.
     """
-    values = {
-        name: definition.parse(definition.default)
-        for name, definition in definitions.items()
-        if definition.default is not None
-    }
-    for name, value in given.items():
-        if name not in definitions:
-            raise OpenWatchError(
-                VARIABLE_INVALID, variable=name, value=value, why="there is no such variable"
-            )
-        try:
-            values[name] = definitions[name].parse(value)
-        except ValueError as error:
-            raise OpenWatchError(
-                VARIABLE_INVALID, variable=name, value=value, why=str(error)
-            ) from None
-    return values
+    defaults = {n: d.default for n, d in definitions.items() if d.default is not None}
+    order = list(Tier)
+    bound: dict[str, Bound] = {}
+    for layer in sorted(
+        (Layer(Tier.DEFAULT, defaults), *layers), key=lambda x: order.index(x.tier)
+    ):
+        for name, value in layer.values.items():
+            bound[name] = _bound(definitions, layer, name, value)
+    return bound
+
+
+def _bound(
+    definitions: Mapping[str, VariableDefinition], layer: Layer, name: str, value: Any
+) -> Bound:
+    if name not in definitions:
+        why = "there is no such variable"
+        raise OpenWatchError(VARIABLE_INVALID, variable=name, value=value, why=why)
+    try:
+        typed = definitions[name].parse(value)
+    except ValueError as error:
+        raise OpenWatchError(VARIABLE_INVALID, variable=name, value=value, why=str(error)) from None
+    return Bound(typed, layer.tier, layer.origin, definitions[name].looser(typed))

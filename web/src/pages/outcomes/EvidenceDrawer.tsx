@@ -119,6 +119,7 @@ function OutcomeBody({ outcome }: { outcome: OutcomeDetail }) {
           <Observations key={outcome.rule_id} observations={observations} />
         </section>
       )}
+      <SiteValues values={outcome.variables} />
       <Proof outcome={outcome} />
       <RuleText
         description={rule.description}
@@ -127,6 +128,29 @@ function OutcomeBody({ outcome }: { outcome: OutcomeDetail }) {
         references={rule.references}
       />
     </div>
+  );
+}
+
+/** The limits that the site or a benchmark set, without which the verdict cannot be understood. */
+function SiteValues({ values }: { values: OutcomeDetail['variables'] }) {
+  if (values.length === 0) return null;
+  return (
+    <section className={classes.section}>
+      <h3>Judged with</h3>
+      <dl className={classes.references}>
+        {values.map(({ name, value, origin, looser_than_default: looser }) => (
+          <div key={name} style={{ display: 'contents' }}>
+            <dt>
+              <code>{name}</code>
+            </dt>
+            <dd>
+              {Array.isArray(value) ? value.join(', ') : value} ({origin}
+              {looser && ', looser than the default'})
+            </dd>
+          </div>
+        ))}
+      </dl>
+    </section>
   );
 }
 
