@@ -17,6 +17,7 @@ from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
 from openwatch.engine.subjects.audit import AuditSyscallSubject, AuditWatchSubject
 from openwatch.engine.subjects.base import Kind, Subject
 from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
+from openwatch.engine.subjects.pam import PamOptionSubject, PamSubject
 from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
 from openwatch.engine.subjects.sshd import SshdSubject
 from openwatch.engine.subjects.system import (
@@ -89,6 +90,8 @@ class Check(_Model):
     group: GroupSubject | None = None
     audit_watch: AuditWatchSubject | None = None
     audit_syscall: AuditSyscallSubject | None = None
+    pam: PamSubject | None = None
+    pam_option: PamOptionSubject | None = None
 
     where: Mapping[str, Expectation] = Field(
         default_factory=dict[str, Expectation], description="Only records for which this holds."
@@ -188,7 +191,7 @@ COMBINATORS: Final = ("all", "any", "none", "not_")
 SUBJECTS: Final = (
     "file", "line", "sweep", "setting", "sysctl", "sshd", "package", "unit", "mount", "module",
     "socket", "capability", "kernel_argument", "account", "group",
-    "audit_watch", "audit_syscall",
+    "audit_watch", "audit_syscall", "pam", "pam_option",
 )  # fmt: skip
 
 _TABLES: Final = ("line", "sweep", "socket", "account", "group")
@@ -198,6 +201,8 @@ def may_be_empty(subject: Subject, where: Mapping[str, Expectation]) -> bool:
     """Return whether a subject may have no record: a table, a pattern, or a filtered one."""
     if where or subject.LABEL in _TABLES:
         return True
+    if isinstance(subject, PamSubject):
+        return subject.module is None
     if isinstance(subject, FileSubject):
         paths = (subject.path,) if isinstance(subject.path, str) else subject.path
         return all(re.search(r"[*?\[]", path) for path in paths)
@@ -222,6 +227,18 @@ class PlatformRange(_Model):
         if not version and (low or high):
             return None
         return (not low or version >= low) and (not high or version[: len(high)] <= high)
+
+    def overlaps(self, other: PlatformRange) -> bool:
+        """Return whether some host may be in both ranges."""
+        if self.family != other.family:
+            return False
+        return _reaches(self.max, other.min) and _reaches(other.max, self.min)
+
+
+def _reaches(highest: str | None, lowest: str | None) -> bool:
+    """Return whether a range that ends at ``highest`` holds what begins at ``lowest``."""
+    high, low = _numbers(highest), _numbers(lowest)
+    return not high or not low or low[: len(high)] <= high
 
 
 def _numbers(text: str | None) -> tuple[int, ...]:
