@@ -1,105 +1,48 @@
-"""No two rules want one setting to have different values on one host."""
+"""No two rules want one thing to be two ways on one host, and no two ask the same."""
 
 from __future__ import annotations
 
-import itertools
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from openwatch.engine.rules import Corpus
-from openwatch.engine.rules.expectations import Expectation, Variable, holds
-from openwatch.engine.rules.schema import Check, PlatformRange, Rule
-from openwatch.engine.rules.variables import resolve
-from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
-from openwatch.engine.subjects.sshd import SshdSubject
+from openwatch.engine.rules.conflicts import conflicts, duplicates
+from openwatch.engine.rules.schema import Rule
+from openwatch.engine.rules.variables import VariableDefinition
 from tests.corpus.cases import corpus
-from tests.corpus.test_rules import concerned
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What a rule wants one field of one setting to be, on the platforms of one of its forms."""
-
-    rule_id: str
-    platforms: frozenset[str]
-    expectation: Expectation
-
-
-def setting_name(check: Check) -> str | None:
-    match check.subject:
-        case SysctlSubject(key=key):
-            return f"sysctl {key}"
-        case SshdSubject(key=key):
-            return f"sshd {key}"
-        case SettingSubject(file=file, section=section, key=key):
-            return f"{file} [{section or ''}] {key}"
-        case _:
-            return None
-
-
-def required(check: Check) -> Iterator[Check]:
-    """Yield the leaves that all have to hold: what stands in an alternative is no demand."""
-    if check.subject is not None:
-        yield check
-    for child in check.all or ():
-        yield from required(child)
-
-
-def wishes(rules: Corpus) -> dict[tuple[str, str], list[Wish]]:
-    found: dict[tuple[str, str], list[Wish]] = defaultdict(list)
-    bindings = resolve(rules.variables)
-    for rule in rules.rules.values():
-        for platforms, check in forms(rule):
-            for leaf in required(check) if check else ():
-                name = setting_name(leaf)
-                for field, expectation in leaf.expect.items() if name else ():
-                    if expectation.variables() <= bindings.keys():
-                        wish = Wish(rule.id, platforms, expectation.bind(bindings))
-                        found[name or "", field].append(wish)
-    return found
-
-
-def forms(rule: Rule) -> Iterator[tuple[frozenset[str], Check | None]]:
-    for variant in rule.variants():
-        limited = rule.model_copy(update={"platforms": variant.platforms or rule.platforms})
-        yield frozenset(concerned(limited)), variant.check
-
-
-def candidates(expectation: Expectation) -> Iterator[Any]:
-    """Yield values of which at least one satisfies an expectation without patterns."""
-    yield None
-    for test, wanted in expectation.tests().items():
-        if isinstance(wanted, Variable) or test in ("matches", "not_matches", "present"):
-            continue
-        values = wanted if isinstance(wanted, tuple) else (wanted,)
-        for value in values:
-            yield str(value)
-            if isinstance(value, int):
-                yield from (str(value - 1), str(value + 1))
-        if test in ("includes", "excludes", "only"):
-            yield frozenset(str(value) for value in values)
-
-
-def agree(one: Expectation, other: Expectation) -> bool:
-    if {"matches", "not_matches"} & (one.tests().keys() | other.tests().keys()):
-        return True
-    values = itertools.chain(candidates(one), candidates(other), ["something else", frozenset()])
-    return any(holds(one, value) and holds(other, value) for value in values)
 
 
 @pytest.mark.ac("rules-06")
 def test_no_two_rules_want_different_values() -> None:
-    clashes = [
-        f"{name} {field}: {one.rule_id} and {other.rule_id}"
-        for (name, field), wanted in wishes(corpus()).items()
-        for one, other in itertools.combinations(wanted, 2)
-        if one.platforms & other.platforms and not agree(one.expectation, other.expectation)
-    ]
-    assert not clashes, "\n".join(clashes)
+    assert not conflicts(corpus()), "\n".join(map(str, conflicts(corpus())))
+
+
+@pytest.mark.ac("rules-06")
+def test_no_two_rules_ask_the_same() -> None:
+    assert not duplicates(corpus()), "\n".join(map(str, duplicates(corpus())))
+
+
+TEN = VariableDefinition.model_validate(
+    {"type": "integer", "description": "A number of a test.", "default": 10}
+)
+
+
+def pair(one: dict[str, Any], other: dict[str, Any]) -> Corpus:
+    """Return a corpus of two rules with these parts."""
+    plain: dict[str, Any] = {
+        "title": "A rule of a test", "description": "Something has to be so.",
+        "rationale": "It is needed for a test.", "severity": "low", "category": "system",
+        "references": {"nist_800_53": ["CM-6"]}, "platforms": [{"family": "debian"}],
+        "fix": "Do what is wanted.", "sources": ["a test"],
+    }  # fmt: skip
+    rules = {name: Rule.model_validate(plain | {"id": name} | part)
+             for name, part in (("one", one), ("other", other))}  # fmt: skip
+    return Corpus(rules, {"ten": TEN}, {})
+
+
+def sysctl(wanted: Any, **more: Any) -> dict[str, Any]:
+    return {"check": {"sysctl": {"key": "vm.x"}, "expect": {"running": wanted}}} | more
 
 
 @pytest.mark.ac("rules-06")
@@ -110,23 +53,73 @@ def test_no_two_rules_want_different_values() -> None:
         ("1", "0", False),
         ({"at_least": 1, "at_most": 5}, {"at_least": 3}, True),
         ({"at_most": 2}, {"at_least": 3}, False),
+        ({"at_most": {"var": "ten"}}, {"at_least": 11}, False),
+        ({"at_most": {"var": "ten"}}, {"at_least": 10}, True),
         (["yes", "no"], "no", True),
         ({"at_least": 1, "at_most": 365}, 0, False),
         ({"present": False}, "no", False),
         ({"equals": "no", "or_absent": True}, {"present": False}, True),
-        ({"excludes": ["a"]}, {"includes": ["a"]}, False),
+        ({"none_of": ["a", "b"]}, {"not_equals": "c"}, True),
+        ({"matches": "a+"}, "b", True),
     ],
 )
-def test_the_comparison_itself(one: Any, other: Any, possible: bool) -> None:
-    wanted: Mapping[bool, Expectation] = {
-        True: Expectation.model_validate(one), False: Expectation.model_validate(other)
-    }  # fmt: skip
-    assert agree(wanted[True], wanted[False]) is possible
+def test_values_that_cannot_be_both(one: Any, other: Any, *, possible: bool) -> None:
+    found = conflicts(pair(sysctl(one), sysctl(other)))
+    assert [(c.one, c.other) for c in found] == ([] if possible else [("one", "other")])
 
 
-def test_platform_ranges_are_read_as_the_engine_reads_them() -> None:
-    rule = next(iter(corpus().rules.values()))
-    limited = rule.model_copy(
-        update={"platforms": (PlatformRange(family="rhel", min="9", max="9"),)}
-    )
-    assert concerned(limited) == ["rhel9"]
+@pytest.mark.ac("rules-06")
+@pytest.mark.parametrize(
+    ("one", "other", "clash"),
+    [
+        (
+            {"package": {"name": ["a", "b"]}, "expect": {"installed": True}},
+            {"package": {"name": "b"}, "expect": {"installed": False}},
+            True,
+        ),
+        (
+            {"package": {"name": "a"}, "expect": {"installed": True}},
+            {"any": [{"package": {"name": "a"}, "expect": {"installed": False}}]},
+            False,
+        ),
+        (
+            {"all": [{"mount": {"target": "/x"}, "expect": {"options": {"includes": ["ro"]}}}]},
+            {"mount": {"target": "/x"}, "expect": {"options": {"excludes": ["ro"]}}},
+            True,
+        ),
+        (
+            {"file": {"path": "/x"}, "expect": {"mode": {"no_more_than": "0600"}}},
+            {"file": {"path": "/x"}, "expect": {"mode": "0644"}},
+            True,
+        ),
+    ],
+)
+def test_what_is_demanded(one: dict[str, Any], other: dict[str, Any], *, clash: bool) -> None:
+    assert bool(conflicts(pair({"check": one}, {"check": other}))) is clash
+
+
+@pytest.mark.ac("rules-06")
+@pytest.mark.parametrize(
+    ("ours", "theirs", "meet"),
+    [
+        ({"family": "debian"}, {"family": "ubuntu"}, False),
+        ({"family": "debian", "max": "12"}, {"family": "debian", "min": "13"}, False),
+        ({"family": "debian", "max": "12"}, {"family": "debian", "min": "12.5"}, True),
+        ({"family": "debian", "min": "12", "max": "13"}, {"family": "debian", "min": "13"}, True),
+        ({"family": "debian"}, {"family": "debian", "max": "11"}, True),
+    ],
+)
+def test_only_rules_that_meet_on_a_host(
+    ours: dict[str, str], theirs: dict[str, str], *, meet: bool
+) -> None:
+    rules = pair(sysctl("1", platforms=[ours]), sysctl("0", platforms=[theirs]))
+    assert bool(conflicts(rules)) is meet
+    rules = pair(sysctl("1", platforms=[ours]), sysctl("1", platforms=[theirs]))
+    assert bool(duplicates(rules)) is meet
+
+
+@pytest.mark.ac("rules-06")
+def test_a_rule_behind_another_gate_is_about_other_hosts() -> None:
+    gate = {"when": {"capability": {"name": "desktop"}, "expect": {"present": True}}}
+    assert not conflicts(pair(sysctl("1", **gate), sysctl("0")))
+    assert conflicts(pair(sysctl("1", **gate), sysctl("0", **gate)))

@@ -12,7 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from openwatch.engine.errors import RULES_INVALID
 from openwatch.engine.rules import Category, Corpus, Rule, Severity, load_corpus
+from openwatch.engine.rules.conflicts import conflicts, duplicates
+from openwatch.kit.errors import OpenWatchError
 
 app = typer.Typer(
     help="Look at the rules: list, show, lint files of your own.",
@@ -86,8 +89,14 @@ def show(
 def lint(
     directory: Annotated[Path, typer.Argument(help="A directory of rules.")],
 ) -> None:
-    """Check rule files; every problem is told with its file and line. Exits with 2 on any."""
+    """Check rule files: every problem is told with its file and line; so are rules that cannot
+    both be satisfied, and rules that ask the same. Exits with 2 on any.
+    """
     corpus = load_corpus(directory)
+    clashes = [*conflicts(corpus), *duplicates(corpus)]
+    if clashes:
+        listed = "\n".join(f"  {clash}" for clash in clashes)
+        raise OpenWatchError(RULES_INVALID, count=len(clashes), problems=listed)
     print(f"{len(corpus.rules)} rules, no problem")
 
 

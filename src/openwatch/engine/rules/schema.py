@@ -16,13 +16,14 @@ from openwatch.engine.rules.remedy import Step
 from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
 from openwatch.engine.subjects.audit import AuditSyscallSubject, AuditWatchSubject
 from openwatch.engine.subjects.base import Kind, Subject
+from openwatch.engine.subjects.boot import BootLoaderSubject, KernelSubject
 from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
 from openwatch.engine.subjects.pam import PamOptionSubject, PamSubject
 from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
 from openwatch.engine.subjects.sshd import SshdSubject
+from openwatch.engine.subjects.sudo import SudoDefaultSubject, SudoIncludeSubject, SudoRuleSubject
 from openwatch.engine.subjects.system import (
     CapabilitySubject,
-    KernelSubject,
     ModuleSubject,
     MountSubject,
     PackageSubject,
@@ -86,8 +87,12 @@ class Check(_Model):
     socket: SocketSubject | None = None
     capability: CapabilitySubject | None = None
     kernel_argument: KernelSubject | None = None
+    boot_loader: BootLoaderSubject | None = None
     account: AccountSubject | None = None
     group: GroupSubject | None = None
+    sudo_default: SudoDefaultSubject | None = None
+    sudo_rule: SudoRuleSubject | None = None
+    sudo_include: SudoIncludeSubject | None = None
     audit_watch: AuditWatchSubject | None = None
     audit_syscall: AuditSyscallSubject | None = None
     pam: PamSubject | None = None
@@ -190,11 +195,12 @@ class Check(_Model):
 COMBINATORS: Final = ("all", "any", "none", "not_")
 SUBJECTS: Final = (
     "file", "line", "sweep", "setting", "sysctl", "sshd", "package", "unit", "mount", "module",
-    "socket", "capability", "kernel_argument", "account", "group",
+    "socket", "capability", "kernel_argument", "boot_loader", "account", "group",
+    "sudo_default", "sudo_rule", "sudo_include",
     "audit_watch", "audit_syscall", "pam", "pam_option",
 )  # fmt: skip
 
-_TABLES: Final = ("line", "sweep", "socket", "account", "group")
+_TABLES: Final = ("line", "sweep", "socket", "account", "group", "sudo_rule", "sudo_include")
 
 
 def may_be_empty(subject: Subject, where: Mapping[str, Expectation]) -> bool:
