@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from openwatch.cli.output import console, plain
 from openwatch.engine.assess import Outcome, Verdict, count_verdicts
 from openwatch.engine.facts import CouldNot
 from openwatch.engine.interchange.results import HostResult, key_observation
@@ -89,32 +90,24 @@ class LiveProgress:
 
 def print_tables(results: Sequence[HostResult], corpus: Corpus, *, show_all: bool) -> None:
     """Print a table of findings for each host, and one line about all of them."""
-    console = Console()
-    if not console.is_terminal:
-        # A pipe has no width: nothing is cut or wrapped for a reader that is a program.
-        console = Console(width=200, no_color=True)
+    screen = console()
     for result in results:
-        _print_host(console, result, corpus, show_all=show_all)
+        _print_host(screen, result, corpus, show_all=show_all)
 
 
-def _print_host(console: Console, result: HostResult, corpus: Corpus, *, show_all: bool) -> None:
-    console.print()
+def _print_host(screen: Console, result: HostResult, corpus: Corpus, *, show_all: bool) -> None:
+    screen.print()
     if result.error is not None:
-        console.print(Text.assemble((result.host, "bold"), "  ", ("not scanned", "bold red")))
-        console.print(f"  {result.error.message}", markup=False, highlight=False)
-        console.print(f"  {result.error.fix}", style="dim", markup=False, highlight=False)
+        screen.print(Text.assemble((result.host, "bold"), "  ", ("not scanned", "bold red")))
+        screen.print(f"  {result.error.message}", markup=False, highlight=False)
+        screen.print(f"  {result.error.fix}", style="dim", markup=False, highlight=False)
         return
-    console.print(Text.assemble((result.host, "bold"), "  ", _about(result)))
-    _warn_about_privilege(console, result)
+    screen.print(Text.assemble((result.host, "bold"), "  ", _about(result)))
+    _warn_about_privilege(screen, result)
     listed = [o for o in result.outcomes if show_all or o.verdict in _LISTED]
     if listed:
-        console.print(_table(sorted(listed, key=_weight), corpus))
-    console.print(Text(_summary(result.outcomes)))
-
-
-def _plain(text: str) -> str:
-    """Return text of a host without what a terminal would obey: names of files hold any byte."""
-    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
+        screen.print(_table(sorted(listed, key=_weight), corpus))
+    screen.print(Text(_summary(result.outcomes)))
 
 
 def _about(result: HostResult) -> str:
@@ -123,12 +116,12 @@ def _about(result: HostResult) -> str:
     identity = result.snapshot.identity
     platform = identity.platform
     name = "unknown system" if isinstance(platform, CouldNot) else platform.name
-    return _plain(f"{name}, kernel {identity.kernel}")
+    return plain(f"{name}, kernel {identity.kernel}")
 
 
-def _warn_about_privilege(console: Console, result: HostResult) -> None:
+def _warn_about_privilege(screen: Console, result: HostResult) -> None:
     if result.snapshot is not None and result.snapshot.privilege_problem:
-        console.print(
+        screen.print(
             f"  Without root: {result.snapshot.privilege_problem}",
             style="yellow",
             markup=False,
@@ -157,8 +150,8 @@ def _table(outcomes: Sequence[Outcome], corpus: Corpus) -> Table:
             Text(outcome.verdict.value, style=_VERDICT_STYLE.get(outcome.verdict, "dim")),
             Text(outcome.severity.value),
             Text.assemble(outcome.rule_id, "\n", (corpus.rules[outcome.rule_id].title, "dim")),
-            Text(_plain(expected)),
-            Text(_plain(found)),
+            Text(plain(expected)),
+            Text(plain(found)),
         )
     return table
 

@@ -19,6 +19,8 @@ COMMANDS: Final = {
     "serve": ("openwatch.cli.serve", "Run one API and UI process."),
     "worker": ("openwatch.cli.worker", "Run one worker process, which does the scans."),
     "check": ("openwatch.cli.check", "Scan hosts now and print the findings; needs no server."),
+    "snapshot": ("openwatch.cli.snapshot", "Look into saved snapshots; see what changed."),
+    "reassess": ("openwatch.cli.reassess", "Judge saved snapshots again with other rules."),
     "rules": ("openwatch.cli.rules", "Look at the rules: list, show, test files of your own."),
     "verify": ("openwatch.cli.verify", "Prove offline that an evidence bundle is unchanged."),
 }

@@ -88,7 +88,7 @@ class Snapshot:
     def _read(self, request: Request) -> Any:
         fact = self.facts.get(request.id)
         if fact is None:
-            return CouldNot(Reason.NOT_COLLECTED, f"The snapshot has no fact {request.id}.")
+            return not_collected(request)
         value = PROBES[request.probe].read(fact)
         if (
             isinstance(value, CouldNot)
@@ -121,6 +121,11 @@ class Snapshot:
         """SHA-256 over the sorted fact ids and hashes and the privilege they were read with."""
         index = {fact_id: fact.hash for fact_id, fact in self.facts.items()}
         return sha256_hex(canonical_json({"facts": index, "privilege": self.privilege}))
+
+
+def not_collected(request: Request) -> CouldNot:
+    """Return that a snapshot does not hold what is asked for."""
+    return CouldNot(Reason.NOT_COLLECTED, f"The snapshot has no fact {request.id}.")
 
 
 def platform(os_release: OsRelease) -> Platform:

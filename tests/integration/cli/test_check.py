@@ -269,7 +269,8 @@ def test_rules_are_chosen() -> None:
 @pytest.mark.ac("variables-06")
 def test_a_verdict_names_the_site_values_that_it_rests_on(tmp_path: Path) -> None:
     (tmp_path / "site.yml").write_text(
-        "variables: {password_max_days: 90}\nhosts: {localhost: {variables: {password_max_days: 400}}}"
+        "variables: {password_max_days: 90}\n"
+        "hosts: {localhost: {variables: {password_max_days: 400}}}"
     )
     rule = ("localhost", "--rule", "password-max-days-default", "-f", "json", "--preset", "stig")
     for options, value in (
