@@ -90,6 +90,16 @@ class SweepEntry(_Model):
     gid: int = 0
 
 
+class Audit(_Model):
+    """What the kernel audits; the rules of the files, where ``loaded`` does not say otherwise."""
+
+    missing: Literal["tool", "kernel"] | None = None
+    loaded: str | None = Field(default=None, description="Rules as auditctl(8) lists them.")
+    without: tuple[str, ...] = Field(default=(), description="Rules with this text are not loaded.")
+    status: Mapping[str, str] = {}
+    log_megabytes: int = 20480
+
+
 class Host(_Model):
     """Everything on a host that some rule may ask about. What is not named is not there."""
 
@@ -110,6 +120,7 @@ class Host(_Model):
     sockets: tuple[str, ...] = Field(description='For example "tcp 0.0.0.0:22", "udp [::1]:323".')
     sweep: tuple[SweepEntry, ...] = ()
     directory_service: bool = False
+    audit: Audit = Audit()
     capabilities: Mapping[str, bool]
 
     @field_validator("files", "units", mode="before")

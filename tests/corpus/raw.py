@@ -12,6 +12,7 @@ from openwatch.engine.facts import Request
 from openwatch.engine.frames import ItemResult
 from openwatch.engine.probes import Item, Probe
 from tests.corpus.host import Directory, File, Host, Trouble
+from tests.corpus.raw_audit import audit, audit_log
 
 Asked = Sequence[Request]
 
@@ -306,4 +307,6 @@ RENDERERS: Final[Mapping[str, Callable[[Host, Asked, Mapping[str, Trouble]], byt
     "sshd": _sshd,
     "sockets": _sockets,
     "sweep": _sweep,
+    "audit": audit,
+    "audit_log": audit_log,
 }

@@ -14,10 +14,20 @@ from openwatch.engine.facts import Request
 from openwatch.engine.rules.expectations import Expectation
 from openwatch.engine.rules.remedy import Step
 from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
-from openwatch.engine.subjects.audit import AuditSyscallSubject, AuditWatchSubject
+from openwatch.engine.subjects.audit import (
+    AuditLogSubject,
+    AuditPrivilegedSubject,
+    AuditProgramSubject,
+    AuditRuleSubject,
+    AuditStatusSubject,
+    AuditSyscallSubject,
+    AuditWatchSubject,
+)
 from openwatch.engine.subjects.base import Kind, Subject
 from openwatch.engine.subjects.boot import BootLoaderSubject, KernelSubject
+from openwatch.engine.subjects.devices import LinkSubject, ProcessorSubject
 from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
+from openwatch.engine.subjects.mounts import MountsSubject, MountSubject
 from openwatch.engine.subjects.pam import PamOptionSubject, PamSubject
 from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
 from openwatch.engine.subjects.sshd import SshdSubject
@@ -25,7 +35,6 @@ from openwatch.engine.subjects.sudo import SudoDefaultSubject, SudoIncludeSubjec
 from openwatch.engine.subjects.system import (
     CapabilitySubject,
     ModuleSubject,
-    MountSubject,
     PackageSubject,
     SocketSubject,
     UnitSubject,
@@ -88,6 +97,9 @@ class Check(_Model):
     capability: CapabilitySubject | None = None
     kernel_argument: KernelSubject | None = None
     boot_loader: BootLoaderSubject | None = None
+    mounts: MountsSubject | None = None
+    link: LinkSubject | None = None
+    processor: ProcessorSubject | None = None
     account: AccountSubject | None = None
     group: GroupSubject | None = None
     sudo_default: SudoDefaultSubject | None = None
@@ -95,6 +107,11 @@ class Check(_Model):
     sudo_include: SudoIncludeSubject | None = None
     audit_watch: AuditWatchSubject | None = None
     audit_syscall: AuditSyscallSubject | None = None
+    audit_program: AuditProgramSubject | None = None
+    audit_privileged: AuditPrivilegedSubject | None = None
+    audit_rule: AuditRuleSubject | None = None
+    audit_status: AuditStatusSubject | None = None
+    audit_log: AuditLogSubject | None = None
     pam: PamSubject | None = None
     pam_option: PamOptionSubject | None = None
 
@@ -195,12 +212,25 @@ class Check(_Model):
 COMBINATORS: Final = ("all", "any", "none", "not_")
 SUBJECTS: Final = (
     "file", "line", "sweep", "setting", "sysctl", "sshd", "package", "unit", "mount", "module",
-    "socket", "capability", "kernel_argument", "boot_loader", "account", "group",
+    "socket", "capability", "kernel_argument", "boot_loader", "mounts",
+    "link", "processor", "account", "group",
     "sudo_default", "sudo_rule", "sudo_include",
-    "audit_watch", "audit_syscall", "pam", "pam_option",
+    "audit_watch", "audit_syscall", "audit_program", "audit_privileged", "audit_rule",
+    "audit_status", "audit_log", "pam", "pam_option",
 )  # fmt: skip
 
-_TABLES: Final = ("line", "sweep", "socket", "account", "group", "sudo_rule", "sudo_include")
+_TABLES: Final = ("mounts", 
+    "line",
+    "sweep",
+    "socket",
+    "account",
+    "group",
+    "audit_privileged",
+    "audit_rule",
+    "audit_log",
+    "sudo_rule",
+    "sudo_include",
+)
 
 
 def may_be_empty(subject: Subject, where: Mapping[str, Expectation]) -> bool:
@@ -209,7 +239,7 @@ def may_be_empty(subject: Subject, where: Mapping[str, Expectation]) -> bool:
         return True
     if isinstance(subject, PamSubject):
         return subject.module is None
-    if isinstance(subject, FileSubject):
+    if isinstance(subject, FileSubject | LinkSubject):
         paths = (subject.path,) if isinstance(subject.path, str) else subject.path
         return all(re.search(r"[*?\[]", path) for path in paths)
     return False

@@ -1,179 +1,113 @@
-"""What the persisted audit rules record: file accesses and system calls.
+"""What is recorded of file accesses, system calls and programs: by the persisted audit rules and
+by those that the kernel has loaded now.
 
-The rules are those of /etc/audit/rules.d, which augenrules(8) joins and loads at boot. Nothing is
-said about what the kernel has loaded now.
+Persisted are the rules of /etc/audit/rules.d, which augenrules(8) joins into /etc/audit/audit.rules
+and loads when auditd starts; on every platform that we know its unit does so. Only where that
+directory is missing, /etc/audit/audit.rules is loaded as it stands.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import ClassVar, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
 from openwatch.engine.facts import CouldNot, Request
+from openwatch.engine.probes.audit import AuditLog, KernelAudit
+from openwatch.engine.probes.files import FileStat
+from openwatch.engine.probes.mounts import Found, Mount
 from openwatch.engine.snapshot import Snapshot
-from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, as_list
-from openwatch.engine.subjects.files import Path, logical_lines, read_files
+from openwatch.engine.subjects.audit_rules import (
+    ARCHES,
+    NOT_THERE,
+    AuditRule,
+    Ruleset,
+    Wanted,
+    canonical,
+    conditions,
+    is_never,
+    loaded,
+    persisted,
+)
+from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value, as_list
+from openwatch.engine.subjects.files import Path, read_files
 
-RULES: Final = "/etc/audit/rules.d/*.rules"
-ALL_ACCESS: Final = frozenset("rwxa")
-"""auditctl(8): a watch without ``-p`` records reads, writes, executions and attribute changes."""
+RULES: Final = Request("content", "/etc/audit/rules.d/*.rules")
+DIRECTORY: Final = Request("stat", "/etc/audit/rules.d")
+JOINED: Final = Request("content", "/etc/audit/audit.rules")
+KERNEL: Final = Request("audit")
+PERSISTED_REQUESTS: Final = (RULES, DIRECTORY, JOINED)
 
-
-@dataclass(frozen=True, slots=True)
-class AuditRule:
-    """One rule of audit.rules(7). ``filters`` are the conditions that narrow it."""
-
-    always: bool
-    queue: str
-    path: str | None
-    below: bool
-    """Whether the rule reaches everything below ``path`` as well."""
-    access: frozenset[str]
-    syscalls: frozenset[str]
-    arch: str | None
-    filters: frozenset[str]
-    source: Source
-
-    def covers(self, path: str, *, directory: bool) -> bool:
-        """Return whether the rule is about this path."""
-        if self.path is None:
-            return False
-        if self.below and path.startswith(self.path.rstrip("/") + "/"):
-            return True
-        return path == self.path and (self.below or not directory)
+LOGGED_IN: Final = ("auid>=1000", "auid!=unset")
+"""Whoever has logged in with an account of a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """The path that somebody asks about."""
-
-    path: str
-    directory: bool
-
-
-def audit_rules(snapshot: Snapshot) -> tuple[AuditRule, ...] | CouldNot:
-    """Return the persisted rules in the order in which they are loaded."""
-    files, problem = read_files(snapshot, (RULES,))
+def persisted_rules(snapshot: Snapshot) -> Ruleset | CouldNot:
+    """Return the rules that are loaded when auditd starts."""
+    files, problem = read_files(snapshot, (RULES.subject,))
     if problem is not None:
         return problem
-    rules: list[AuditRule] = []
-    for file in sorted(files, key=lambda file: _version_order(file.path)):
-        for number, line in logical_lines(file):
-            source = Source(file.path, number, line)
-            words = line.split()
-            if words[0] in ("-W", "-d"):
-                gone = _parse([words[0].replace("W", "w").replace("d", "a"), *words[1:]], source)
-                rules = [rule for rule in rules if gone is None or not _same(rule, gone)]
-            elif (rule := _parse(words, source)) is not None:
-                # -A puts a rule in front of all others.
-                rules.insert(0 if words[0] == "-A" else len(rules), rule)
-    return tuple(rules)
+    if files:
+        return persisted(files, joined=True)
+    directory: tuple[FileStat, ...] | CouldNot = snapshot.read(DIRECTORY)
+    if isinstance(directory, CouldNot):
+        return directory
+    if directory:
+        return Ruleset((), {})
+    files, problem = read_files(snapshot, (JOINED.subject,))
+    return persisted(files, joined=False) if problem is None else problem
 
 
-def _version_order(path: str) -> list[tuple[int, str]]:
-    """augenrules(8) joins the files in the order of ``ls -v``: numbers count as numbers."""
-    parts = re.findall(r"\d+|\D+", path)
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
+def loaded_rules(snapshot: Snapshot) -> tuple[Ruleset, Source | None] | CouldNot:
+    """Return the rules that the kernel has, and why they record nothing where they do not."""
+    kernel: KernelAudit | CouldNot = snapshot.read(KERNEL)
+    if isinstance(kernel, CouldNot):
+        return kernel
+    if (idle := _idle(kernel)) is not None:
+        return Ruleset((), {}), idle
+    return loaded(kernel.rules, "auditctl -l"), None
 
 
-def _same(one: AuditRule, other: AuditRule) -> bool:
-    return (one.queue, one.path, one.access, one.syscalls, one.arch, one.filters) == (
-        other.queue, other.path, other.access, other.syscalls, other.arch, other.filters
-    )  # fmt: skip
+def _idle(kernel: KernelAudit) -> Source | None:
+    """Return why the kernel records nothing."""
+    if kernel.missing is not None:
+        return Source("auditctl -s", 1, kernel.missing)
+    if kernel.status is None or kernel.status["enabled"] == 0:
+        return Source("auditctl -s", 1, "enabled 0: the kernel records nothing")
+    return None
 
 
-def _parse(words: list[str], source: Source) -> AuditRule | None:
-    """Return the rule of a line, or ``None`` for a control option or what is no rule."""
-    options = _options(words)
-    if options is None:
-        return None
-    fields: dict[str, str] = {}
-    filters: set[str] = {f"-C {value}" for key, value in options if key == "-C"}
-    for value in (value for key, value in options if key == "-F"):
-        name, equals, rest = value.partition("=")
-        if equals and name in ("path", "dir", "perm", "arch", "key"):
-            fields[name] = rest
-        else:
-            filters.add(value)
-    lists = {word for key, value in options if key in ("-a", "-A") for word in value.split(",")}
-    watch = next((value for key, value in options if key == "-w"), None)
-    if (watch is None) == (not lists):
-        return None
-    perm = next((v for k, v in options if k == "-p"), fields.get("perm"))
-    path = watch or fields.get("dir") or fields.get("path")
-    calls = {call for key, value in options if key == "-S" for call in value.split(",")}
-    return AuditRule(
-        always=watch is not None or "always" in lists,
-        queue="exit" if watch is not None else next(iter(lists - {"always", "never"}), ""),
-        path=None if path is None else (path.rstrip("/") or "/"),
-        below=watch is not None or "dir" in fields,
-        access=ALL_ACCESS if perm is None else frozenset(perm),
-        syscalls=frozenset(calls or {"all"}),
-        arch=fields.get("arch"),
-        filters=frozenset(filters),
-        source=source,
-    )
+_Answer = tuple[Value, Source | None]
 
 
-_WITH_VALUE: Final = ("-a", "-A", "-w", "-p", "-S", "-F", "-C", "-k")
-
-
-def _options(words: list[str]) -> list[tuple[str, str]] | None:
-    """Return the options of a line with their values, or ``None`` for any other line."""
-    options: list[tuple[str, str]] = []
-    rest = iter(words)
-    for word in rest:
-        key, value = word[:2], word[2:]
-        if key not in _WITH_VALUE:
-            return None
-        value = value or next(rest, "")
-        if not value:
-            return None
-        options.append((key, value))
-    return options
-
-
-def _silenced(rules: tuple[AuditRule, ...], rule: AuditRule, wanted: _Wanted | None) -> bool:
-    """Return whether an unconditional ``never`` keeps this rule from recording what is wanted.
-
-    audit.rules(7): the first rule that matches decides, and ``never`` on the task list switches
-    the auditing of system calls off for every process.
-    """
-    never = [(i, r) for i, r in enumerate(rules) if not r.always and not r.filters]
-    place = rules.index(rule)
-    return any(
-        other.queue == "task"
-        or (other.queue == "exit" and i < place and _eclipses(other, rule, wanted))
-        for i, other in never
-    )
-
-
-def _eclipses(never: AuditRule, rule: AuditRule, wanted: _Wanted | None) -> bool:
-    """Return whether ``never`` matches all that ``rule`` records of what is wanted."""
-    if never.arch not in (None, rule.arch):
-        return False
-    if "all" not in never.syscalls and not rule.syscalls <= never.syscalls:
-        return False
-    if never.path is None:
-        return True
-    if wanted is None or not rule.access <= never.access:
-        return False
-    return never.covers(wanted.path, directory=wanted.directory)
+def _both(
+    name: str, snapshot: Snapshot, ask: Callable[[Ruleset], _Answer], extra: Mapping[str, Value]
+) -> Record:
+    """Return a record of what the persisted and the loaded rules answer to one question."""
+    rules, kernel = persisted_rules(snapshot), loaded_rules(snapshot)
+    in_files: _Answer = (rules, None) if isinstance(rules, CouldNot) else ask(rules)
+    if isinstance(kernel, CouldNot):
+        in_kernel: _Answer = kernel, None
+    else:
+        value, source = ask(kernel[0])
+        in_kernel = value, kernel[1] or source
+    values = {**extra, "persisted": in_files[0], "loaded": in_kernel[0]}
+    found = {"persisted": in_files[1], "loaded": in_kernel[1]}
+    sources = {field: source for field, source in found.items() if source is not None}
+    raw = "" if in_files[1] else f"no rule records {name}"
+    return Record(name, values, sources, raw, {"loaded": KERNEL})
 
 
 class AuditWatchSubject(Subject):
-    """Which accesses to a path the persisted audit rules record, whoever makes them.
+    """Which accesses to a path the audit rules record, whoever makes them.
 
     A rule that is narrowed by a condition records only some of them and does not count; a rule for
     one of b32 and b64 counts together with one for the other.
     """
 
     LABEL: ClassVar[str] = "audit_watch"
-    FIELDS: ClassVar[Mapping[str, Kind]] = {"access": Kind.WORDS}
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"persisted": Kind.WORDS, "loaded": Kind.WORDS}
 
     path: Path | tuple[Path, ...] = Field(description="A path, or several.")
     directory: bool = Field(
@@ -181,68 +115,259 @@ class AuditWatchSubject(Subject):
     )
 
     def requests(self) -> tuple[Request, ...]:
-        return (Request("content", RULES),)
+        return (*PERSISTED_REQUESTS, KERNEL)
 
     def select(self, snapshot: Snapshot) -> Selection:
-        rules = audit_rules(snapshot)
-        if isinstance(rules, CouldNot):
-            return Selection(tuple(Record(p, {"access": rules}) for p in as_list(self.path)))
-        return Selection(tuple(self._record(path, rules) for path in as_list(self.path)))
+        return Selection(tuple(self._record(path, snapshot) for path in as_list(self.path)))
 
-    def _record(self, path: str, rules: tuple[AuditRule, ...]) -> Record:
-        found = [
-            rule
-            for rule in rules
-            if rule.always and rule.queue == "exit" and not rule.filters
-            and "all" in rule.syscalls and rule.covers(path, directory=self.directory)
-            and not _silenced(rules, rule, _Wanted(path, self.directory))
-        ]  # fmt: skip
-        access = _access(found, None) | (_access(found, "b64") & _access(found, "b32"))
-        sources = {"access": found[0].source} if found else {}
-        raw = "" if found else f"no rule records {path}"
-        return Record(path, {"access": access}, sources, raw)
-
-
-def _access(rules: Iterable[AuditRule], arch: str | None) -> frozenset[str]:
-    return frozenset(letter for rule in rules if rule.arch == arch for letter in rule.access)
+    def _record(self, path: str, snapshot: Snapshot) -> Record:
+        wanted = Wanted(path=canonical(path), directory=self.directory)
+        return _both(path, snapshot, lambda rules: rules.accesses(wanted), {})
 
 
 class AuditSyscallSubject(Subject):
-    """Whether the persisted audit rules record a system call, for 64-bit and 32-bit programs."""
+    """For which programs, 64-bit (b64) and 32-bit (b32), the audit rules record a system call.
+
+    Where programs of an architecture have no such call, there is nothing to record: it is named
+    as if it were recorded.
+    """
 
     LABEL: ClassVar[str] = "audit_syscall"
-    FIELDS: ClassVar[Mapping[str, Kind]] = {"b64": Kind.FLAG, "b32": Kind.FLAG}
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"persisted": Kind.WORDS, "loaded": Kind.WORDS}
 
     name: str | tuple[str, ...] = Field(description="A system call, or several.")
     filters: tuple[str, ...] = Field(
-        default=(), description="Conditions that a rule may have, as they are written after -F."
+        default=(),
+        description="Conditions that a rule may have, as they are written after -F; or with -C in "
+        "front, a comparison of two fields. A rule with weaker ones records more and counts.",
     )
 
     def requests(self) -> tuple[Request, ...]:
-        return (Request("content", RULES),)
+        return (*PERSISTED_REQUESTS, KERNEL)
 
     def select(self, snapshot: Snapshot) -> Selection:
-        rules = audit_rules(snapshot)
-        if isinstance(rules, CouldNot):
-            values = dict.fromkeys(self.FIELDS, rules)
-            return Selection(tuple(Record(name, values) for name in as_list(self.name)))
-        return Selection(tuple(self._record(name, rules) for name in as_list(self.name)))
+        return Selection(tuple(self._record(name, snapshot) for name in as_list(self.name)))
 
-    def _record(self, name: str, rules: tuple[AuditRule, ...]) -> Record:
-        found = [
-            rule
-            for rule in rules
-            if rule.always and rule.queue == "exit" and rule.path is None
-            and rule.filters <= set(self.filters) and rule.syscalls & {name, "all"}
-            and not _silenced(rules, rule, None)
-        ]  # fmt: skip
-        # auditctl(8): without an arch a name stands for the call of the machine's own programs.
-        sources = {
-            field: rule.source
-            for field, archs in (("b64", ("b64", None)), ("b32", ("b32",)))
-            for rule in reversed(found)
-            if rule.arch in archs
-        }
-        values = {field: field in sources for field in self.FIELDS}
-        raw = "" if found else f"no rule records {name}"
-        return Record(name, values, sources, raw)
+    def _record(self, name: str, snapshot: Snapshot) -> Record:
+        wanted = Wanted(conditions(self.filters))
+        machine = snapshot.identity.arch or "x86_64"
+        without = frozenset(arch for arch in ARCHES if name in NOT_THERE[arch].get(machine, ()))
+
+        def ask(rules: Ruleset) -> _Answer:
+            arches, source = rules.arches(name, wanted)
+            return arches | without, source
+
+        return _both(name, snapshot, ask, {})
+
+
+class AuditProgramSubject(Subject):
+    """Whether the audit rules record each execution of a program by those who have logged in."""
+
+    LABEL: ClassVar[str] = "audit_program"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "exists": Kind.FLAG, "persisted": Kind.FLAG, "loaded": Kind.FLAG,
+    }  # fmt: skip
+
+    path: Path | tuple[Path, ...] = Field(description="A path, or several where it may lie.")
+    filters: tuple[str, ...] = Field(
+        default=LOGGED_IN, description="Conditions that a rule may have, or weaker ones."
+    )
+
+    def requests(self) -> tuple[Request, ...]:
+        return (*PERSISTED_REQUESTS, KERNEL, *(Request("stat", p) for p in as_list(self.path)))
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        return Selection(tuple(self._record(path, snapshot) for path in as_list(self.path)))
+
+    def _record(self, path: str, snapshot: Snapshot) -> Record:
+        there: tuple[FileStat, ...] | CouldNot = snapshot.read(Request("stat", path))
+        exists: Value = there if isinstance(there, CouldNot) else bool(there)
+        return _execution(path, snapshot, self.filters, {"exists": exists})
+
+
+def _execution(
+    path: str, snapshot: Snapshot, filters: tuple[str, ...], extra: Mapping[str, Value]
+) -> Record:
+    wanted = Wanted(conditions(filters), path=canonical(path))
+
+    def ask(rules: Ruleset) -> _Answer:
+        access, source = rules.accesses(wanted)
+        return "x" in access, source
+
+    return _both(path, snapshot, ask, extra)
+
+
+class AuditPrivilegedSubject(Subject):
+    """All set-uid and set-gid programs that the walk over the local file systems reports, and
+    whether the audit rules record each execution by those who have logged in.
+
+    On a file system that is mounted with nosuid or noexec a program has no privileges to give.
+    """
+
+    LABEL: ClassVar[str] = "audit_privileged"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "path": Kind.TEXT, "persisted": Kind.FLAG, "loaded": Kind.FLAG,
+    }  # fmt: skip
+
+    filters: tuple[str, ...] = LOGGED_IN
+
+    def requests(self) -> tuple[Request, ...]:
+        return (*PERSISTED_REQUESTS, KERNEL, Request("sweep"), Request("mounts"))
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        found: tuple[Found, ...] | CouldNot = snapshot.read(Request("sweep"))
+        mounts: dict[str, Mount] | CouldNot = snapshot.read(Request("mounts"))
+        if isinstance(found, CouldNot):
+            return Selection(could_not=found)
+        if isinstance(mounts, CouldNot):
+            return Selection(could_not=mounts)
+        return Selection(
+            tuple(
+                _execution(entry.path, snapshot, self.filters, {"path": entry.path})
+                for entry in found
+                if _privileged(entry) and not _OFF & _mount_of(entry.path, mounts).options
+            )
+        )
+
+
+_OFF: Final = frozenset({"nosuid", "noexec"})
+
+
+def _privileged(entry: Found) -> bool:
+    return entry.type == "regular file" and bool(entry.mode & 0o6000 and entry.mode & 0o111)
+
+
+def _mount_of(path: str, mounts: Mapping[str, Mount]) -> Mount:
+    """Return the mount that a path is on; / is always there."""
+    place = path
+    while place and place not in mounts:
+        place = place.rpartition("/")[0]
+    return mounts[place or "/"]
+
+
+class AuditRuleSubject(Subject):
+    """Every audit rule, however it is written: whether it is persisted, and whether it is loaded.
+
+    ``silences``: it switches the recording of system calls off, or drops their records.
+    """
+
+    LABEL: ClassVar[str] = "audit_rule"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "persisted": Kind.FLAG, "loaded": Kind.FLAG, "silences": Kind.FLAG,
+    }  # fmt: skip
+
+    def requests(self) -> tuple[Request, ...]:
+        return (*PERSISTED_REQUESTS, KERNEL)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        rules, kernel = persisted_rules(snapshot), loaded_rules(snapshot)
+        if isinstance(rules, CouldNot):
+            return Selection(could_not=rules)
+        if isinstance(kernel, CouldNot):
+            return Selection(could_not=kernel)
+        return Selection(tuple(_rule_records(rules, kernel[0])))
+
+
+def _rule_records(rules: Ruleset, kernel: Ruleset) -> Iterator[Record]:
+    in_files = {rule.form: rule for rule in rules.rules}
+    in_kernel = {rule.form: rule for rule in kernel.rules}
+    for form, rule in (in_kernel | in_files).items():
+        found = {"persisted": in_files.get(form), "loaded": in_kernel.get(form)}
+        values: dict[str, Value] = {field: r is not None for field, r in found.items()}
+        values["silences"] = _silences(rule)
+        sources = {field: r.source for field, r in found.items() if r is not None}
+        sources["silences"] = rule.source
+        requests = {"loaded": KERNEL}
+        yield Record(rule.source.text, values, sources, rule.source.text, requests)
+
+
+def _silences(rule: AuditRule) -> bool:
+    return is_never(rule) and rule.queue != "exit" and not rule.filters
+
+
+class AuditStatusSubject(Subject):
+    """One option of the audit system: what the kernel has now, and what the rules set at boot.
+
+    ``loginuid_immutable`` is 1 where nobody can change a login id once it is set. Where the host
+    cannot audit at all, no option is set.
+    """
+
+    LABEL: ClassVar[str] = "audit_status"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"running": Kind.NUMBER, "persisted": Kind.NUMBER}
+
+    key: Literal["enabled", "failure", "backlog_limit", "rate_limit", "loginuid_immutable"]
+
+    def requests(self) -> tuple[Request, ...]:
+        return (KERNEL, *PERSISTED_REQUESTS)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        kernel: KernelAudit | CouldNot = snapshot.read(KERNEL)
+        rules = persisted_rules(snapshot)
+        sources: dict[str, Source] = {}
+        running: Value = None
+        if isinstance(kernel, CouldNot):
+            running = kernel
+        elif kernel.status is None:
+            sources["running"] = Source("auditctl -s", 1, kernel.missing or "")
+        else:
+            running = kernel.status.get(self.key)
+            sources["running"] = Source("auditctl -s", 1, f"{self.key} {running}")
+        set_at_boot: Value = None
+        if isinstance(rules, CouldNot):
+            set_at_boot = rules
+        elif (option := rules.options.get(_OPTIONS[self.key])) is not None:
+            set_at_boot, sources["persisted"] = option
+        values: dict[str, Value] = {"running": running, "persisted": set_at_boot}
+        return Selection((Record(self.key, values, sources, "", {"persisted": RULES}),))
+
+
+_OPTIONS: Final = {
+    "enabled": "-e",
+    "failure": "-f",
+    "backlog_limit": "-b",
+    "rate_limit": "-r",
+    "loginuid_immutable": "--loginuid-immutable",
+}
+
+
+class AuditLogSubject(Subject):
+    """The directory and the files of the audit log, where auditd.conf(5) puts them.
+
+    Of the files, one is named for all that have the same name but for its number and the same
+    permissions. ``megabytes`` and ``mount_point`` are those of the file system of the directory.
+    """
+
+    LABEL: ClassVar[str] = "audit_log"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "kind": Kind.TEXT, "path": Kind.TEXT, "mode": Kind.MODE, "owner": Kind.TEXT,
+        "group": Kind.TEXT, "megabytes": Kind.NUMBER, "mount_point": Kind.TEXT,
+    }  # fmt: skip
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("audit_log"),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        log: AuditLog | CouldNot | None = snapshot.read(Request("audit_log"))
+        if isinstance(log, CouldNot):
+            return Selection(could_not=log)
+        if log is None or log.directory is None:
+            return Selection()
+        directory = _log_record("directory", log.directory)
+        disk: dict[str, Value] = {"megabytes": log.megabytes, "mount_point": log.mount_point}
+        whole = Record(directory.name, {**directory.values, **disk}, raw=_disk(log))
+        return Selection((whole, *(_log_record("file", stat) for stat in log.files)))
+
+
+def _disk(log: AuditLog) -> str:
+    assert log.directory is not None
+    d = log.directory
+    return f"{d.mode:04o} {d.owner}:{d.group} {d.path}, on {log.mount_point} of {log.megabytes} MiB"
+
+
+def _log_record(kind: str, stat: FileStat) -> Record:
+    values: dict[str, Value] = {
+        "kind": kind, "path": stat.path, "mode": stat.mode, "owner": stat.owner,
+        "group": stat.group,
+    }  # fmt: skip
+    raw = f"{stat.mode:04o} {stat.owner}:{stat.group} {stat.type} {stat.path}"
+    return Record(stat.path, values, raw=raw)
