@@ -1,0 +1,148 @@
+"""Updates that wait: what the host's own package manager would install, asked without network."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+from openwatch.engine.facts import CouldNot, Reason
+from openwatch.engine.probes.base import TableProbe
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A newer package (apt) or an advisory (dnf) that waits.
+
+    ``published`` is the day on which it came out; apt's lists do not say it.
+    """
+
+    name: str
+    installed: str
+    candidate: str
+    security: bool
+    severity: str
+    published: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """What waits, and the day (since 1970-01-01) on which the host last asked its repositories."""
+
+    manager: Literal["apt", "dnf"]
+    asked: int
+    entries: tuple[Update, ...]
+
+
+_INSTALL: Final = re.compile(r"Inst (\S+) \[([^\]\s]*)\] \((\S+) ([^\n]*?) \[[^\]\s]*\]\)")
+_SECURITY_SUITE: Final = re.compile(r"(?:^|[\s,])\S*(?:-security|Debian-Security:\S*)(?=[\s,]|$)")
+_ADVISORY_FIELD: Final = re.compile(r"\s*(Update ID|Type|Updated|Severity)\s*:\s*(\S.*)")
+
+
+class UpdatesProbe(TableProbe):
+    """What ``apt-get -s dist-upgrade`` would install, or the advisories that dnf knows of."""
+
+    name = "updates"
+    command = "apt-get -s dist-upgrade || dnf -C updateinfo"
+    seconds = 60
+    max_bytes = 4 * 1024 * 1024
+    # ``-s`` of apt only reads, and ``-C`` of dnf asks its cache alone: nothing is fetched.
+    body = r"""case "$(. /etc/os-release 2>/dev/null; echo " $ID $ID_LIKE ")" in
+*" debian "*|*" ubuntu "*)
+  command -v apt-get >/dev/null 2>&1 || exit 127
+  echo '#apt'
+  y=$(stat -c %Y /var/lib/apt/lists /var/lib/apt/lists/partial \
+    /var/lib/apt/periodic/update-success-stamp 2>/dev/null | sort -n | tail -n 1)
+  set -- /var/lib/apt/lists/*_Packages*
+  [ -e "$1" ] || { echo '#none'; echo '#end'; exit 0; }
+  echo "#asked $(( ${y:-0} / 86400 ))"
+  o=$(apt-get -s -q -o Debug::NoLocking=true -o APT::Get::Show-User-Simulation-Note=false \
+    dist-upgrade) || exit 1
+  printf '%s\n' "$o" | grep '^Inst ' ;;
+*)
+  command -v dnf >/dev/null 2>&1 || exit 127
+  echo '#dnf'
+  y=$(stat -c %Y /var/cache/dnf/*/repodata/repomd.xml /var/cache/libdnf5/*/repodata/repomd.xml \
+    2>/dev/null | sort -n | tail -n 1)
+  [ -n "$y" ] || { echo '#none'; echo '#end'; exit 0; }
+  set -- /var/cache/dnf/*/repodata/*updateinfo* /var/cache/libdnf5/*/repodata/*updateinfo*
+  if [ ! -e "$1" ] && [ ! -e "$2" ]; then echo '#unsaid'; echo '#end'; exit 0; fi
+  echo "#asked $(( y / 86400 ))"
+  o=$(dnf -C -q updateinfo info --security) || exit 1
+  printf '%s\n' "$o" | grep -E '^ *(Update ID|Type|Updated|Severity) *:' ;;
+esac
+echo '#end'"""
+
+    def clean(self, output: bytes) -> bytes:
+        head, separator, rest = output.partition(b"\n#asked ")
+        if not separator or not head.startswith(b"#apt"):
+            return output
+        # apt orders by what has to be unpacked first, which differs from run to run.
+        lines = rest.splitlines(keepends=True)
+        body = sorted(line for line in lines[1:] if line.startswith(b"Inst "))
+        return b"".join((head, separator, *lines[:1], *body, *lines[-1:]))
+
+    def parse(self, text: str) -> Updates | CouldNot:
+        """Return what waits, or why nobody can say it."""
+        lines = text.splitlines()
+        if len(lines) < 3 or lines[0] not in ("#apt", "#dnf") or lines[-1] != "#end":
+            return CouldNot(Reason.UNPARSABLE, "The list of updates is cut short.")
+        if lines[1] == "#none":
+            return CouldNot(
+                Reason.INCOMPLETE, "The host holds no lists of its repositories to compare with."
+            )
+        if lines[1] == "#unsaid":
+            return CouldNot(
+                Reason.INCOMPLETE, "No repository of the host publishes security advisories."
+            )
+        asked = lines[1].removeprefix("#asked ")
+        if lines[1] == asked or not asked.isdecimal() or len(asked) > 7:
+            return CouldNot(Reason.UNPARSABLE, f"Unexpected line {lines[1][:80]!r}.")
+        if lines[0] == "#apt":
+            return _apt(int(asked), lines[2:-1])
+        return _dnf(int(asked), lines[2:-1])
+
+
+def _apt(asked: int, lines: list[str]) -> Updates | CouldNot:
+    entries: list[Update] = []
+    for line in lines:
+        if re.match(r"Inst \S+ \((?:\S+) ", line):
+            # A package that is not there yet and comes along with an update.
+            continue
+        match = _INSTALL.match(line)
+        if match is None:
+            return CouldNot(Reason.UNPARSABLE, f"apt-get printed {line[:80]!r}.")
+        name, installed, candidate, origins = match.groups()
+        security = _SECURITY_SUITE.search(origins) is not None
+        entries.append(Update(name, installed, candidate, security, "", None))
+    return Updates("apt", asked, tuple(entries))
+
+
+def _dnf(asked: int, lines: list[str]) -> Updates | CouldNot:
+    advisories: list[dict[str, str]] = []
+    for line in lines:
+        match = _ADVISORY_FIELD.match(line)
+        if match is None:
+            return CouldNot(Reason.UNPARSABLE, f"dnf printed {line[:80]!r}.")
+        key, value = match.groups()
+        if key == "Update ID":
+            advisories.append({})
+        if not advisories:
+            return CouldNot(Reason.UNPARSABLE, "dnf described an advisory before it named one.")
+        advisories[-1][key] = value.strip()
+    entries: list[Update] = []
+    for advisory in advisories:
+        try:
+            published = date.fromisoformat(advisory.get("Updated", "")[:10])
+        except ValueError:
+            return CouldNot(
+                Reason.UNPARSABLE, f"dnf gave no date for {advisory['Update ID'][:60]!r}."
+            )
+        entries.append(
+            Update(
+                advisory["Update ID"], "", "", advisory.get("Type") == "security",
+                advisory.get("Severity", "").lower(), published,
+            )
+        )  # fmt: skip
+    return Updates("dnf", asked, tuple(sorted(entries, key=lambda entry: entry.name)))

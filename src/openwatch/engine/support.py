@@ -1,0 +1,45 @@
+"""When the support of releases ends: a table of dates, as the vendors have published them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+
+TABLE_DATE: Final = date(2026, 11, 1)
+"""The day on which the dates below were last compared with their sources."""
+
+SUPPORT_ENDS: Final[Mapping[tuple[str, tuple[int, ...]], date]] = {
+    # Debian, with its long term support: wiki.debian.org/LTS, distro-info-data
+    ("debian", (11,)): date(2026, 8, 31),
+    ("debian", (12,)): date(2028, 6, 30),
+    ("debian", (13,)): date(2030, 6, 30),
+    # Ubuntu, standard security maintenance: ubuntu.com/about/release-cycle, distro-info-data
+    ("ubuntu", (20, 4)): date(2025, 5, 31),
+    ("ubuntu", (22, 4)): date(2027, 6, 1),
+    ("ubuntu", (24, 4)): date(2029, 5, 31),
+    ("ubuntu", (26, 4)): date(2031, 5, 29),
+    # Red Hat, end of maintenance support: access.redhat.com/support/policy/updates/errata
+    ("rhel", (7,)): date(2024, 6, 30),
+    ("rhel", (8,)): date(2029, 5, 31),
+    ("rhel", (9,)): date(2032, 5, 31),
+    ("rhel", (10,)): date(2035, 5, 31),
+    # Rocky Linux: wiki.rockylinux.org/rocky/version
+    ("rocky", (8,)): date(2029, 5, 31),
+    ("rocky", (9,)): date(2032, 5, 31),
+    ("rocky", (10,)): date(2035, 5, 31),
+    # AlmaLinux, security support: wiki.almalinux.org/release-notes
+    ("almalinux", (8,)): date(2029, 3, 1),
+    ("almalinux", (9,)): date(2032, 5, 31),
+    ("almalinux", (10,)): date(2035, 5, 31),
+    # Oracle Linux, premier support: oracle.com, Elastic Support Policies
+    ("ol", (8,)): date(2029, 7, 31),
+    ("ol", (9,)): date(2032, 6, 30),
+    ("ol", (10,)): date(2035, 6, 30),
+}
+"""``ID`` of os-release(5) and the numbers of the release to its last supported day."""
+
+
+def support_ends(os_id: str, version: tuple[int, ...]) -> date | None:
+    """Return the last day of support of a release, ``None`` where the table does not have it."""
+    return SUPPORT_ENDS.get((os_id, version)) or SUPPORT_ENDS.get((os_id, version[:1]))
