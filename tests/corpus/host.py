@@ -100,6 +100,30 @@ class Audit(_Model):
     log_megabytes: int = 20480
 
 
+class Timer(_Model):
+    """A timer of systemd: "<UnitFileState> <ActiveState>", when it fires and what it starts."""
+
+    state: str = "enabled active"
+    calendar: str = "*-*-* 00:00:00"
+    command: str
+
+
+class Update(_Model):
+    """What waits: a newer package or, with ``published``, an advisory of dnf."""
+
+    name: str
+    security: bool = True
+    published: str = "2025-05-20"
+
+
+class Updates(_Model):
+    """What the package manager knows of its repositories; ``None``: it never asked."""
+
+    asked: str | None = "2025-05-31"
+    advisories: bool = True
+    waiting: tuple[Update, ...] = ()
+
+
 class Host(_Model):
     """Everything on a host that some rule may ask about. What is not named is not there."""
 
@@ -120,6 +144,9 @@ class Host(_Model):
     sockets: tuple[str, ...] = Field(description='For example "tcp 0.0.0.0:22", "udp [::1]:323".')
     sweep: tuple[SweepEntry, ...] = ()
     directory_service: bool = False
+    dconf: Mapping[str, str] = Field(default={}, description="Database to its state.")
+    timers: Mapping[str, Timer] = {}
+    updates: Updates = Updates()
     audit: Audit = Audit()
     capabilities: Mapping[str, bool]
 

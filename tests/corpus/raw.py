@@ -11,6 +11,7 @@ from typing import Final
 from openwatch.engine.facts import Request
 from openwatch.engine.frames import ItemResult
 from openwatch.engine.probes import Item, Probe
+from tests.corpus import raw_desktop
 from tests.corpus.host import Directory, File, Host, Trouble
 from tests.corpus.raw_audit import audit, audit_log
 
@@ -309,4 +310,5 @@ RENDERERS: Final[Mapping[str, Callable[[Host, Asked, Mapping[str, Trouble]], byt
     "sweep": _sweep,
     "audit": audit,
     "audit_log": audit_log,
+    **raw_desktop.RENDERERS,
 }

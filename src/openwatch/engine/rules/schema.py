@@ -14,6 +14,7 @@ from openwatch.engine.facts import Request
 from openwatch.engine.rules.expectations import Expectation
 from openwatch.engine.rules.remedy import Step
 from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
+from openwatch.engine.subjects.aide import AideFileSubject, AideRuleSubject
 from openwatch.engine.subjects.audit import (
     AuditLogSubject,
     AuditPrivilegedSubject,
@@ -25,11 +26,33 @@ from openwatch.engine.subjects.audit import (
 )
 from openwatch.engine.subjects.base import Kind, Subject
 from openwatch.engine.subjects.boot import BootLoaderSubject, KernelSubject
+from openwatch.engine.subjects.confinement import (
+    AppArmorSubject,
+    ContextSubject,
+    DeviceLabelSubject,
+)
+from openwatch.engine.subjects.crypto import CryptoPolicySubject
+from openwatch.engine.subjects.dconf import DconfDatabaseSubject, DconfSubject
 from openwatch.engine.subjects.devices import LinkSubject, ProcessorSubject
 from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
 from openwatch.engine.subjects.mounts import MountsSubject, MountSubject
 from openwatch.engine.subjects.pam import PamOptionSubject, PamSubject
+from openwatch.engine.subjects.rsyslog import (
+    RsyslogActionSubject,
+    RsyslogFileSubject,
+    RsyslogGlobalSubject,
+    RsyslogInputSubject,
+)
+from openwatch.engine.subjects.schedule import ScheduleSubject
+from openwatch.engine.subjects.sections import RepositorySubject, SectionSubject
 from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
+from openwatch.engine.subjects.software import (
+    AptOptionSubject,
+    AptSourceSubject,
+    RepositoryListsSubject,
+    SupportSubject,
+    UpdateSubject,
+)
 from openwatch.engine.subjects.sshd import SshdSubject
 from openwatch.engine.subjects.sudo import SudoDefaultSubject, SudoIncludeSubject, SudoRuleSubject
 from openwatch.engine.subjects.system import (
@@ -87,6 +110,7 @@ class Check(_Model):
     line: LineSubject | None = None
     sweep: SweepSubject | None = None
     setting: SettingSubject | None = None
+    section: SectionSubject | None = None
     sysctl: SysctlSubject | None = None
     sshd: SshdSubject | None = None
     package: PackageSubject | None = None
@@ -100,6 +124,10 @@ class Check(_Model):
     mounts: MountsSubject | None = None
     link: LinkSubject | None = None
     processor: ProcessorSubject | None = None
+    apparmor_profile: AppArmorSubject | None = None
+    context: ContextSubject | None = None
+    device_label: DeviceLabelSubject | None = None
+    crypto_policy: CryptoPolicySubject | None = None
     account: AccountSubject | None = None
     group: GroupSubject | None = None
     sudo_default: SudoDefaultSubject | None = None
@@ -114,6 +142,21 @@ class Check(_Model):
     audit_log: AuditLogSubject | None = None
     pam: PamSubject | None = None
     pam_option: PamOptionSubject | None = None
+    dconf: DconfSubject | None = None
+    dconf_database: DconfDatabaseSubject | None = None
+    rsyslog_action: RsyslogActionSubject | None = None
+    rsyslog_input: RsyslogInputSubject | None = None
+    rsyslog_global: RsyslogGlobalSubject | None = None
+    rsyslog_file: RsyslogFileSubject | None = None
+    aide_file: AideFileSubject | None = None
+    aide_rule: AideRuleSubject | None = None
+    schedule: ScheduleSubject | None = None
+    apt_option: AptOptionSubject | None = None
+    apt_source: AptSourceSubject | None = None
+    repository: RepositorySubject | None = None
+    repository_lists: RepositoryListsSubject | None = None
+    update: UpdateSubject | None = None
+    support: SupportSubject | None = None
 
     where: Mapping[str, Expectation] = Field(
         default_factory=dict[str, Expectation], description="Only records for which this holds."
@@ -213,13 +256,19 @@ COMBINATORS: Final = ("all", "any", "none", "not_")
 SUBJECTS: Final = (
     "file", "line", "sweep", "setting", "sysctl", "sshd", "package", "unit", "mount", "module",
     "socket", "capability", "kernel_argument", "boot_loader", "mounts",
-    "link", "processor", "account", "group",
+    "link", "processor", "apparmor_profile", "context", "device_label", "crypto_policy", "account", "group",
     "sudo_default", "sudo_rule", "sudo_include",
     "audit_watch", "audit_syscall", "audit_program", "audit_privileged", "audit_rule",
     "audit_status", "audit_log", "pam", "pam_option",
+    "section", "dconf", "dconf_database", "rsyslog_action", "rsyslog_input", "rsyslog_global",
+    "rsyslog_file", "aide_file", "aide_rule", "schedule", "apt_option", "apt_source", "repository",
+    "repository_lists", "update", "support",
 )  # fmt: skip
 
-_TABLES: Final = ("mounts", 
+_TABLES: Final = (
+    "mounts",
+    "apparmor_profile",
+    "device_label",
     "line",
     "sweep",
     "socket",
@@ -230,6 +279,16 @@ _TABLES: Final = ("mounts",
     "audit_log",
     "sudo_rule",
     "sudo_include",
+    "section",
+    "dconf_database",
+    "rsyslog_action",
+    "rsyslog_input",
+    "rsyslog_file",
+    "aide_rule",
+    "schedule",
+    "apt_source",
+    "repository",
+    "update",
 )
 
 
