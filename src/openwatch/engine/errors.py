@@ -51,6 +51,20 @@ FRAMEWORK_UNKNOWN: Final = register(
     fix="Known frameworks: {known}.",
 )
 
+CONTROL_UNKNOWN: Final = register(
+    "control.unknown",
+    status=404,
+    message="{framework} has no control {control}.",
+    fix="`openwatch frameworks show {framework}` lists its controls.",
+)
+
+CONTROLS_MISSING: Final = register(
+    "framework.no_controls",
+    status=404,
+    message="The list of the controls of {framework} is not part of these rules.",
+    fix="Add it as frameworks/{framework}.yml beside the rules.",
+)
+
 SITE_INVALID: Final = register(
     "site.invalid",
     status=400,

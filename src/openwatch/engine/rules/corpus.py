@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -13,13 +13,28 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from openwatch.engine.errors import FRAMEWORK_UNKNOWN, RULE_UNKNOWN, RULES_INVALID
 from openwatch.engine.facts import Request
-from openwatch.engine.rules.loader import RuleProblem, load_rules, load_text
-from openwatch.engine.rules.schema import Rule
+from openwatch.engine.rules.controls import ControlList, load_lists
+from openwatch.engine.rules.loader import RuleProblem, load_rules, load_text, unread
+from openwatch.engine.rules.mapping import (
+    control_problems,
+    derivation_problems,
+    relation_problems,
+)
+from openwatch.engine.rules.schema import PlatformRange, Relation, Rule
 from openwatch.engine.rules.variables import VariableDefinition
 from openwatch.kit.canonical import canonical_json
 from openwatch.kit.errors import OpenWatchError
 from openwatch.kit.hashing import sha256_hex
 from openwatch.kit.resources import corpus_dir
+
+
+class Derivation(BaseModel):
+    """Through which framework the rules of another one are found, and who says so."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    through: str
+    source: str = Field(min_length=10, description="The publication that holds the mapping.")
 
 
 class Framework(BaseModel):
@@ -31,6 +46,16 @@ class Framework(BaseModel):
     publisher: str
     version: str
     family: str | None = Field(default=None, description="Alias over all platforms, e.g. stig.")
+    relation: Relation = Field(
+        default=Relation.SATISFIES,
+        description="What a rule says about a control that it cites, unless the rule says else.",
+    )
+    platform: PlatformRange | None = Field(
+        default=None, description="The platform that a benchmark is for."
+    )
+    derived: Derivation | None = Field(
+        default=None, description="No rule cites it: its rules are those of another framework."
+    )
 
 
 class _Frameworks(BaseModel):
@@ -52,6 +77,19 @@ class Corpus:
     rules: Mapping[str, Rule]
     variables: Mapping[str, VariableDefinition]
     frameworks: Mapping[str, Framework]
+    directory: Path | None = None
+
+    @cached_property
+    def controls(self) -> Mapping[str, ControlList]:
+        """The controls of each framework that has a list; they are read when they are wanted.
+
+        Raises ``rules.invalid`` with every problem of every list, and of the rules that cite them.
+        """
+        if self.directory is None:
+            return {}
+        lists, problems = load_lists(self.directory, self.frameworks)
+        _refuse(problems or tuple(control_problems(self, lists)))
+        return lists
 
     @cached_property
     def hash(self) -> str:
@@ -75,7 +113,12 @@ class Corpus:
 
     def only(self, rule_ids: Iterable[str]) -> Corpus:
         """Return the corpus with these rules alone; raises ``rule.unknown``."""
-        return Corpus({i: self.rule(i) for i in rule_ids}, self.variables, self.frameworks)
+        return replace(self, rules={i: self.rule(i) for i in rule_ids})
+
+    def relation(self, rule: Rule, framework: str, control: str) -> Relation:
+        """Return what a rule that passes says about a control that it cites."""
+        own = rule.relations.get(framework, {})
+        return own.get(control, self.frameworks[framework].relation)
 
     def cited_by(self, framework: str) -> Corpus:
         """Return the rules that a framework cites; ``stig`` stands for all ``stig_…``.
@@ -89,8 +132,30 @@ class Corpus:
             families = {entry.family for entry in self.frameworks.values() if entry.family}
             known = ", ".join(sorted(families | self.frameworks.keys()))
             raise OpenWatchError(FRAMEWORK_UNKNOWN, framework=framework, known=known)
-        rules = {i: r for i, r in self.rules.items() if names & r.references.keys()}
-        return Corpus(rules, self.variables, self.frameworks)
+        wanted = {name: self._cited_controls(name) for name in names}
+        rules = {i: r for i, r in self.rules.items() if _cites(r, names, wanted)}
+        return replace(self, rules=rules)
+
+    def _cited_controls(self, framework: str) -> tuple[str, frozenset[str]] | None:
+        """Return the controls, of another framework, whose rules are those of a derived one."""
+        derived = self.frameworks[framework].derived
+        if derived is None:
+            return None
+        controls = self.controls[framework].controls
+        ids = (i for c in controls for i in (c.through or (c.id,)))
+        return derived.through, frozenset(ids)
+
+
+def _cites(
+    rule: Rule, names: Iterable[str], wanted: Mapping[str, tuple[str, frozenset[str]] | None]
+) -> bool:
+    for name in names:
+        through = wanted[name]
+        if through is None and name in rule.references:
+            return True
+        if through is not None and through[1].intersection(rule.references.get(through[0], ())):
+            return True
+    return False
 
 
 def load_corpus(path: Path | None = None) -> Corpus:
@@ -118,17 +183,24 @@ def _load(directory: Path) -> Corpus:
         rules,
         variables.variables if variables else {},
         frameworks.frameworks if frameworks else {},
+        directory,
     )
+    if not framework_problems:
+        found += unread(directory, corpus.frameworks)
     if not found:
         found += _unknown_names(corpus)
     if not found:
         found += _misfits(corpus)
     if not rules and not found:
         found.append(RuleProblem(str(directory.name), 1, "there is no rule in this directory"))
+    _refuse(found)
+    return corpus
+
+
+def _refuse(found: Sequence[RuleProblem]) -> None:
     if found:
         listed = "\n".join(f"  {problem}" for problem in sorted(found))
         raise OpenWatchError(RULES_INVALID, count=len(found), problems=listed)
-    return corpus
 
 
 def _index(directory: Path, name: str, model: Any) -> tuple[Any, tuple[RuleProblem, ...]]:
@@ -156,6 +228,8 @@ def _unknown_names(corpus: Corpus) -> Iterable[RuleProblem]:
             )
         for name in sorted(set(rule.depends_on) - corpus.rules.keys()):
             yield RuleProblem(file, 1, f"it depends on the unknown rule {name!r}", "Mend the id.")
+        yield from relation_problems(corpus, rule, file)
+    yield from derivation_problems(corpus)
     if circle := _circle(corpus):
         file = f"{corpus.rules[circle[0]].category.value}/{circle[0]}.yml"
         yield RuleProblem(file, 1, f"it depends on itself: {' > '.join(circle)}", "Cut one.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -74,18 +74,20 @@ def load_rules(directory: Path) -> tuple[dict[str, Rule], tuple[RuleProblem, ...
             problems.append(RuleProblem(file, yaml.line_of(text, ["id"]), what, "Rename one."))
         elif not misplaced:
             rules[rule.id] = rule
-    return rules, (*problems, *_unread(directory))
+    return rules, tuple(problems)
 
 
 _INDEXES: Final = ("variables.yml", "frameworks/index.yml")
 
 
-def _unread(directory: Path) -> Iterable[RuleProblem]:
-    """Yield the files that look like rules and stand where none is read."""
+def unread(directory: Path, frameworks: Container[str]) -> Iterable[RuleProblem]:
+    """Yield the files that look like rules, or like the controls of a framework, and are not."""
     depths = ("", "*/", "*/*/")
     for path in sorted(p for depth in depths for p in directory.glob(f"{depth}*.y*ml")):
         file = path.relative_to(directory).as_posix()
         if file in _INDEXES or path.suffix not in (".yml", ".yaml") or "/." in f"/{file}":
+            continue
+        if file.startswith("frameworks/") and path.stem in frameworks:
             continue
         if path.suffix != ".yml" or file.count("/") != 1 or file.startswith("frameworks/"):
             yield RuleProblem(

@@ -35,7 +35,17 @@ from openwatch.engine.subjects.crypto import CryptoPolicySubject
 from openwatch.engine.subjects.dconf import DconfDatabaseSubject, DconfSubject
 from openwatch.engine.subjects.devices import LinkSubject, ProcessorSubject
 from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
+from openwatch.engine.subjects.firewall import FirewallSubject, OpenPortSubject
+from openwatch.engine.subjects.mail import PostfixSubject
 from openwatch.engine.subjects.mounts import MountsSubject, MountSubject
+from openwatch.engine.subjects.homes import (
+    HomeFileSubject,
+    HomeSubject,
+    HomeTreeSubject,
+    InitFileSubject,
+    PrivateKeySubject,
+)
+from openwatch.engine.subjects.network import InterfaceSubject
 from openwatch.engine.subjects.pam import PamOptionSubject, PamSubject
 from openwatch.engine.subjects.rsyslog import (
     RsyslogActionSubject,
@@ -45,6 +55,7 @@ from openwatch.engine.subjects.rsyslog import (
 )
 from openwatch.engine.subjects.schedule import ScheduleSubject
 from openwatch.engine.subjects.sections import RepositorySubject, SectionSubject
+from openwatch.engine.subjects.root_path import RootPathSubject
 from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
 from openwatch.engine.subjects.software import (
     AptOptionSubject,
@@ -53,6 +64,7 @@ from openwatch.engine.subjects.software import (
     SupportSubject,
     UpdateSubject,
 )
+from openwatch.engine.subjects.ssh_client import SshClientSubject
 from openwatch.engine.subjects.sshd import SshdSubject
 from openwatch.engine.subjects.sudo import SudoDefaultSubject, SudoIncludeSubject, SudoRuleSubject
 from openwatch.engine.subjects.system import (
@@ -62,6 +74,7 @@ from openwatch.engine.subjects.system import (
     SocketSubject,
     UnitSubject,
 )
+from openwatch.engine.subjects.time import ChronySubject
 
 
 class Severity(StrEnum):
@@ -84,6 +97,14 @@ class Category(StrEnum):
     NETWORK = "network"
     SERVICES = "services"
     SYSTEM = "system"
+
+
+class Relation(StrEnum):
+    """What a rule that passes says about a control that it cites."""
+
+    SATISFIES = "satisfies"
+    CONTRIBUTES = "contributes"
+    INFORMS = "informs"
 
 
 class Quantifier(StrEnum):
@@ -119,6 +140,11 @@ class Check(_Model):
     module: ModuleSubject | None = None
     socket: SocketSubject | None = None
     capability: CapabilitySubject | None = None
+    firewall: FirewallSubject | None = None
+    open_port: OpenPortSubject | None = None
+    interface: InterfaceSubject | None = None
+    chrony: ChronySubject | None = None
+    postfix: PostfixSubject | None = None
     kernel_argument: KernelSubject | None = None
     boot_loader: BootLoaderSubject | None = None
     mounts: MountsSubject | None = None
@@ -130,6 +156,13 @@ class Check(_Model):
     crypto_policy: CryptoPolicySubject | None = None
     account: AccountSubject | None = None
     group: GroupSubject | None = None
+    home: HomeSubject | None = None
+    home_file: HomeFileSubject | None = None
+    home_tree: HomeTreeSubject | None = None
+    init_file: InitFileSubject | None = None
+    open_private_key: PrivateKeySubject | None = None
+    root_path: RootPathSubject | None = None
+    ssh_client: SshClientSubject | None = None
     sudo_default: SudoDefaultSubject | None = None
     sudo_rule: SudoRuleSubject | None = None
     sudo_include: SudoIncludeSubject | None = None
@@ -254,9 +287,12 @@ class Check(_Model):
 
 COMBINATORS: Final = ("all", "any", "none", "not_")
 SUBJECTS: Final = (
+    "firewall", "open_port", "interface", "chrony", "postfix",
     "file", "line", "sweep", "setting", "sysctl", "sshd", "package", "unit", "mount", "module",
     "socket", "capability", "kernel_argument", "boot_loader", "mounts",
-    "link", "processor", "apparmor_profile", "context", "device_label", "crypto_policy", "account", "group",
+    "link", "processor", "apparmor_profile", "context", "device_label", "crypto_policy",
+    "account", "group",
+    "home", "home_file", "home_tree", "init_file", "open_private_key", "root_path", "ssh_client",
     "sudo_default", "sudo_rule", "sudo_include",
     "audit_watch", "audit_syscall", "audit_program", "audit_privileged", "audit_rule",
     "audit_status", "audit_log", "pam", "pam_option",
@@ -266,6 +302,9 @@ SUBJECTS: Final = (
 )  # fmt: skip
 
 _TABLES: Final = (
+    "open_port",
+    "interface",
+    "chrony",
     "mounts",
     "apparmor_profile",
     "device_label",
@@ -278,6 +317,12 @@ _TABLES: Final = (
     "audit_rule",
     "audit_log",
     "sudo_rule",
+    "home",
+    "home_file",
+    "home_tree",
+    "init_file",
+    "open_private_key",
+    "root_path",
     "sudo_include",
     "section",
     "dconf_database",
@@ -374,6 +419,10 @@ class Rule(_Model):
     references: Mapping[str, tuple[str, ...]] = Field(
         description="Framework id to the ids of its controls."
     )
+    relations: Mapping[str, Mapping[str, Relation]] = Field(
+        default_factory=dict[str, Mapping[str, Relation]],
+        description="Where it says more, or less, of a control than rules of its framework do.",
+    )
     platforms: tuple[PlatformRange, ...] = Field(min_length=1)
     when: Check | None = Field(
         default=None, description="The rule does not apply to a host for which this is false."
@@ -401,6 +450,14 @@ class Rule(_Model):
         if empty:
             raise ValueError(f"no control is named for {', '.join(empty)}")
         return value
+
+    @model_validator(mode="after")
+    def _relations_are_of_references(self) -> Rule:
+        for framework, own in self.relations.items():
+            other = sorted(own.keys() - set(self.references.get(framework, ())))
+            if other:
+                raise ValueError(f"relations names {framework} {', '.join(other)}, not referenced")
+        return self
 
     @model_validator(mode="after")
     def _has_one_form(self) -> Rule:
