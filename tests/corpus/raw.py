@@ -11,7 +11,7 @@ from typing import Final
 from openwatch.engine.facts import Request
 from openwatch.engine.frames import ItemResult
 from openwatch.engine.probes import Item, Probe
-from tests.corpus import raw_desktop
+from tests.corpus import raw_accounts, raw_desktop, raw_filesystem, raw_network
 from tests.corpus.host import Directory, File, Host, Trouble
 from tests.corpus.raw_audit import audit, audit_log
 
@@ -210,7 +210,8 @@ def _sweep(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
         f"{entry.type[0]}|{entry.mode.lstrip('0')}|{entry.uid}|{entry.gid}|{entry.path}\0"
         for entry in host.sweep
     )
-    return f"{head}#uids {uids}\n#gids {gids}\n#files\n{files}".encode()
+    head += f"#uids {uids}\n#gids {gids}\n" + "".join(f"#skipped {m}\n" for m in host.unwalked)
+    return f"{head}#files\n{files}".encode()
 
 
 def _stat(host: Host, requests: Asked, own: Mapping[str, Trouble]) -> bytes:
@@ -310,5 +311,8 @@ RENDERERS: Final[Mapping[str, Callable[[Host, Asked, Mapping[str, Trouble]], byt
     "sweep": _sweep,
     "audit": audit,
     "audit_log": audit_log,
+    **raw_accounts.RENDERERS,
     **raw_desktop.RENDERERS,
+    **raw_filesystem.RENDERERS,
+    **raw_network.RENDERERS,
 }

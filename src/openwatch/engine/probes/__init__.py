@@ -9,10 +9,12 @@ from openwatch.engine.probes.accounts import GroupProbe, PasswdProbe, ShadowProb
 from openwatch.engine.probes.audit import AuditLogProbe, AuditProbe
 from openwatch.engine.probes.base import Item, Probe
 from openwatch.engine.probes.boot import BootProbe
+from openwatch.engine.probes.confinement import AppArmorProbe, ContextProbe, DeviceLabelsProbe
 from openwatch.engine.probes.desktop import DconfProbe
 from openwatch.engine.probes.devices import BlocksProbe, LinkProbe, ProcessorProbe
 from openwatch.engine.probes.files import ContentProbe, StatProbe
 from openwatch.engine.probes.homes import HomesProbe, HomeTreeProbe
+from openwatch.engine.probes.firewall import FirewallProbe, InterfacesProbe
 from openwatch.engine.probes.kernel import ModuleProbe, SysctlProbe
 from openwatch.engine.probes.mounts import MountsProbe, SweepProbe
 from openwatch.engine.probes.network import SocketsProbe
@@ -40,6 +42,9 @@ PROBES: Final[Mapping[str, Probe]] = {
         BlocksProbe(),
         LinkProbe(),
         ProcessorProbe(),
+        AppArmorProbe(),
+        ContextProbe(),
+        DeviceLabelsProbe(),
         PasswdProbe(),
         GroupProbe(),
         ShadowProbe(),
@@ -47,6 +52,8 @@ PROBES: Final[Mapping[str, Probe]] = {
         RootPathProbe(),
         SshdProbe(),
         SocketsProbe(),
+        InterfacesProbe(),
+        FirewallProbe(),
         AuditProbe(),
         AuditLogProbe(),
         DconfProbe(),

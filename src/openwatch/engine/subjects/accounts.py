@@ -11,11 +11,15 @@ from openwatch.engine.facts import CouldNot, Request
 from openwatch.engine.probes.accounts import Account, Group, Shadow
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value
+from openwatch.engine.subjects.files import logical_lines, read_files
 
 _NO_LOGIN: Final = frozenset(
     {"/sbin/nologin", "/usr/sbin/nologin", "/bin/false", "/usr/bin/false", "/bin/true"}
 )
 _SECONDS_PER_DAY: Final = 86400
+LOGIN_DEFS: Final = "/etc/login.defs"
+SHELLS: Final = "/etc/shells"
+_DEFAULT_UID_MIN: Final = 1000
 
 
 class AccountSubject(Subject):
@@ -40,10 +44,18 @@ class AccountSubject(Subject):
         "same_name": Kind.NUMBER,
         "same_uid": Kind.NUMBER,
         "group_exists": Kind.FLAG,
+        "interactive": Kind.FLAG,
+        "valid_shell": Kind.FLAG,
     }
 
     def requests(self) -> tuple[Request, ...]:
-        return (Request("passwd"), Request("shadow"), Request("group"))
+        return (
+            Request("passwd"),
+            Request("shadow"),
+            Request("group"),
+            Request("content", LOGIN_DEFS),
+            Request("content", SHELLS),
+        )
 
     def select(self, snapshot: Snapshot) -> Selection:
         accounts: tuple[Account, ...] | CouldNot = snapshot.read(Request("passwd"))
@@ -54,6 +66,7 @@ class AccountSubject(Subject):
         names = Counter(account.name for account in accounts)
         uids = Counter(account.uid for account in accounts)
         gids = groups if isinstance(groups, CouldNot) else frozenset(g.gid for g in groups)
+        shells, first_person = _valid_shells(snapshot), _uid_min(snapshot)
         records: list[Record] = []
         for account in accounts:
             secret = _shadow_values(account, shadow, snapshot.taken_at)
@@ -69,6 +82,10 @@ class AccountSubject(Subject):
                 "same_name": names[account.name],
                 "same_uid": uids[account.uid],
                 "group_exists": gids if isinstance(gids, CouldNot) else account.gid in gids,
+                "interactive": _is_interactive(account, first_person),
+                "valid_shell": shells
+                if isinstance(shells, CouldNot)
+                else (account.shell or "/bin/sh") in shells,
             }
             text = f"{account.name} uid={account.uid} gid={account.gid} shell={account.shell}"
             source = Source("/etc/passwd", account.line, text)
@@ -82,6 +99,40 @@ class AccountSubject(Subject):
                 )
             )
         return Selection(tuple(records))
+
+
+_NOBODY: Final = 65534
+"""The id of who is nobody: a kernel constant, overflowuid of proc(5)."""
+
+
+def _is_interactive(account: Account, first_person: int | CouldNot) -> Value:
+    """A person's account: from UID_MIN, with a shell."""
+    if account.shell in _NO_LOGIN or account.uid in (0, _NOBODY):
+        return False
+    return first_person if isinstance(first_person, CouldNot) else account.uid >= first_person
+
+
+def _uid_min(snapshot: Snapshot) -> int | CouldNot:
+    """Return UID_MIN of login.defs(5), 1000 where it is not set."""
+    files, problem = read_files(snapshot, (LOGIN_DEFS,))
+    if problem is not None:
+        return problem
+    found = [
+        words[1]
+        for file in files
+        for _, line in logical_lines(file)
+        if len(words := line.split()) > 1 and words[0] == "UID_MIN" and words[1].isdigit()
+    ]
+    return int(found[-1]) if found else _DEFAULT_UID_MIN
+
+
+def _valid_shells(snapshot: Snapshot) -> frozenset[str] | CouldNot:
+    """Return the shells of shells(5) in which somebody can work; without the file, sh and csh."""
+    files, problem = read_files(snapshot, (SHELLS,))
+    if problem is not None:
+        return problem
+    listed = {line for file in files for _, line in logical_lines(file)}
+    return frozenset(listed if files else ("/bin/sh", "/bin/csh")) - _NO_LOGIN
 
 
 _SECRET_FIELDS: Final = (
@@ -125,15 +176,17 @@ class GroupSubject(Subject):
         "members": Kind.WORDS,
         "same_name": Kind.NUMBER,
         "same_gid": Kind.NUMBER,
+        "user_count": Kind.NUMBER,
     }
 
     def requests(self) -> tuple[Request, ...]:
-        return (Request("group"),)
+        return (Request("group"), Request("passwd"))
 
     def select(self, snapshot: Snapshot) -> Selection:
         groups: tuple[Group, ...] | CouldNot = snapshot.read(Request("group"))
         if isinstance(groups, CouldNot):
             return Selection(could_not=groups)
+        accounts: tuple[Account, ...] | CouldNot = snapshot.read(Request("passwd"))
         names = Counter(group.name for group in groups)
         gids = Counter(group.gid for group in groups)
         records: list[Record] = []
@@ -144,8 +197,17 @@ class GroupSubject(Subject):
                 "members": frozenset(group.members),
                 "same_name": names[group.name],
                 "same_gid": gids[group.gid],
+                "user_count": _user_count(group, accounts),
             }
             text = f"{group.name}:x:{group.gid}:{','.join(group.members)}"
             source = Source("/etc/group", group.line, text)
             records.append(Record(group.name, values, dict.fromkeys(values, source), text))
         return Selection(tuple(records))
+
+
+def _user_count(group: Group, accounts: tuple[Account, ...] | CouldNot) -> Value:
+    """Return how many users a group has: members, and accounts whose primary group it is."""
+    if isinstance(accounts, CouldNot):
+        return accounts
+    primary = {account.name for account in accounts if account.gid == group.gid}
+    return len(primary | set(group.members))

@@ -14,7 +14,7 @@ from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.probes.files import FileContent
 from openwatch.engine.probes.sshd import Directives
 from openwatch.engine.snapshot import Snapshot
-from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject
+from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value
 from openwatch.engine.subjects.files import logical_lines, read_files
 
 MAIN_FILE: Final = "/etc/ssh/sshd_config"
@@ -44,7 +44,13 @@ class SshdSubject(Subject):
     """
 
     LABEL: ClassVar[str] = "sshd"
-    FIELDS: ClassVar[Mapping[str, Kind]] = {"value": Kind.TEXT, "items": Kind.WORDS}
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "value": Kind.TEXT,
+        "items": Kind.WORDS,
+        "first": Kind.TEXT,
+        "second": Kind.TEXT,
+        "third": Kind.TEXT,
+    }
 
     key: str = Field(pattern=r"^[a-z0-9]+$", description="The directive in lower case.")
 
@@ -76,12 +82,17 @@ class SshdSubject(Subject):
 
 def _record(name: str, value: str | CouldNot | None, source: Source | None = None) -> Record:
     if isinstance(value, CouldNot):
-        return Record(name, {"value": value, "items": value})
+        return Record(name, dict.fromkeys(SshdSubject.FIELDS, value))
     if value is None:
-        return Record(name, {"value": None, "items": None}, raw="not set")
-    items = frozenset(item for item in re.split(r"[,\s]+", value) if item)
-    sources = {"value": source, "items": source} if source else {}
-    return Record(name, {"value": value.lower(), "items": items}, sources, f"{name} {value}")
+        return Record(name, dict.fromkeys(SshdSubject.FIELDS), raw="not set")
+    values: dict[str, Value] = {
+        "value": value.lower(),
+        "items": frozenset(item for item in re.split(r"[,\s]+", value) if item),
+    }
+    # MaxStartups 10:30:60 and RekeyLimit 1073741824 3600 are several numbers in one.
+    values |= zip(("first", "second", "third"), re.split(r"[:\s]+", value), strict=False)
+    sources = dict.fromkeys(values, source) if source else {}
+    return Record(name, values, sources, f"{name} {value}")
 
 
 def _configuration(snapshot: Snapshot) -> tuple[list[_Line], CouldNot | None]:
@@ -108,7 +119,7 @@ class _Reader:
 
     def read(self, file: FileContent, match: str, depth: int) -> Iterator[_Line]:
         for number, text in logical_lines(file):
-            key, value = _split(text)
+            key, value = split_directive(text)
             if key == "match":
                 match = "" if value.lower() == "all" else value
             elif key == "include":
@@ -129,7 +140,9 @@ class _Reader:
                     yield from self.read(file, match, depth + 1)
 
 
-def _split(text: str) -> tuple[str, str]:
-    """sshd_config(5): keyword and arguments are separated by blanks, or blanks and one ``=``."""
+def split_directive(text: str) -> tuple[str, str]:
+    """Return the directive of a line in lower case, and its value.
+
+    sshd_config(5): keyword and arguments are separated by blanks, or blanks and one ``=``."""
     found = re.match(r"(\S+?)(?:\s*=\s*|\s+|\Z)(.*)", text)
     return ("", "") if found is None else (found[1].lower(), found[2].strip().strip('"'))
