@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from enum import StrEnum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from openwatch.cli.output import FormOption, OutputForm, console, print_json
 from openwatch.engine.errors import RULES_INVALID
 from openwatch.engine.rules import Category, Corpus, Rule, Severity, load_corpus
 from openwatch.engine.rules.conflicts import conflicts, duplicates
+from openwatch.engine.rules.explain import explain
+from openwatch.engine.rules.remedy import Step
 from openwatch.kit.errors import OpenWatchError
 
 app = typer.Typer(
@@ -25,23 +26,15 @@ app = typer.Typer(
 )
 
 
-class ListFormat(StrEnum):
-    """The form of a list."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
 RulesOption = Annotated[
     Path | None, typer.Option("--rules", help="Use the rules in this directory.")
 ]
-FormatOption = Annotated[ListFormat, typer.Option("--format", "-f", help="Form of the output.")]
 
 
 @app.command("list")
 def list_rules(
     *,
-    output: FormatOption = ListFormat.TABLE,
+    output: FormOption = OutputForm.TABLE,
     category: Annotated[Category | None, typer.Option(help="Only this category.")] = None,
     severity: Annotated[Severity | None, typer.Option(help="Only this severity.")] = None,
     framework: Annotated[str, typer.Option(help="Only rules that this framework cites.")] = "",
@@ -56,31 +49,31 @@ def list_rules(
         for _, rule in sorted(corpus.rules.items())
         if category in (None, rule.category) and severity in (None, rule.severity)
     ]
-    if output is ListFormat.JSON:
-        _print_json([_summary(rule) for rule in chosen])
+    if output is OutputForm.JSON:
+        print_json([_summary(rule) for rule in chosen])
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("rule", "severity", "category", "title"):
         table.add_column(column, overflow="fold")
     for rule in chosen:
         table.add_row(rule.id, rule.severity.value, rule.category.value, rule.title)
-    console = _console()
-    console.print(table)
-    console.print(f"{len(chosen)} rules", style="dim")
+    screen = console()
+    screen.print(table)
+    screen.print(f"{len(chosen)} rules", style="dim")
 
 
 @app.command()
 def show(
     rule_id: Annotated[str, typer.Argument(metavar="RULE", help="The id of a rule.")],
     *,
-    output: FormatOption = ListFormat.TABLE,
+    output: FormOption = OutputForm.TABLE,
     rules: RulesOption = None,
 ) -> None:
     """Show one rule: what it wants, why, how to mend it, and who asks for it."""
     corpus = load_corpus(rules)
     rule = corpus.rule(rule_id)
-    if output is ListFormat.JSON:
-        _print_json(rule.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    if output is OutputForm.JSON:
+        print_json(rule.model_dump(mode="json", by_alias=True, exclude_defaults=True))
         return
     _show(rule, corpus)
 
@@ -101,11 +94,11 @@ def lint(
 
 
 @app.command()
-def variables(*, output: FormatOption = ListFormat.TABLE, rules: RulesOption = None) -> None:
+def variables(*, output: FormOption = OutputForm.TABLE, rules: RulesOption = None) -> None:
     """List the variables, their types, limits and defaults."""
     corpus = load_corpus(rules)
-    if output is ListFormat.JSON:
-        _print_json(
+    if output is OutputForm.JSON:
+        print_json(
             [
                 {"name": name, **definition.model_dump(mode="json")}
                 for name, definition in sorted(corpus.variables.items())
@@ -118,13 +111,13 @@ def variables(*, output: FormatOption = ListFormat.TABLE, rules: RulesOption = N
     for name, definition in sorted(corpus.variables.items()):
         default = "not set" if definition.default is None else str(definition.default)
         table.add_row(name, definition.type.value, default, definition.description)
-    _console().print(table)
+    console().print(table)
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a rule file, for editors."""
-    _print_json(Rule.model_json_schema())
+    print_json(Rule.model_json_schema())
 
 
 def _summary(rule: Rule) -> dict[str, Any]:
@@ -142,46 +135,62 @@ def _summary(rule: Rule) -> dict[str, Any]:
 
 
 def _show(rule: Rule, corpus: Corpus) -> None:
-    console = _console()
-    console.print(rule.id, style="bold", highlight=False)
-    console.print(f"{rule.title} ({rule.severity.value}, {rule.category.value})", markup=False)
+    screen = console()
+    screen.print(rule.id, style="bold", highlight=False)
+    screen.print(f"{rule.title} ({rule.severity.value}, {rule.category.value})", markup=False)
     for label, text in (
         ("What", rule.description),
         ("Why", rule.rationale),
         ("Fix", rule.fix),
-        ("Platforms", "; ".join(_platform(p.model_dump()) for p in rule.platforms)),
-        ("Facts", ", ".join(sorted(request.id for request in rule.requests()))),
-        ("Variables", ", ".join(sorted(rule.variables())) or "none"),
+        ("Variables", _variables(rule, corpus)),
+        ("Depends on", ", ".join(rule.depends_on)),
         ("Sources", "; ".join(rule.sources)),
     ):
-        console.print()
-        console.print(label, style="dim")
-        console.print(f"  {text}", markup=False, highlight=False)
-    console.print()
-    console.print("References", style="dim")
+        if text:
+            _section(screen, label, [text])
+    for form in explain(rule):
+        gate = [f"only where {'  ' * line.depth}{line.text}" for line in form.gate]
+        lines = [f"{'  ' * line.depth}{line.text}" for line in form.lines]
+        places = [f"kept in: {', '.join(form.places)}"] if form.places else []
+        _section(screen, f"On {form.platforms}", [*gate, *lines, *places])
+    if steps := rule.steps():
+        _section(screen, "Remedy", [_step(step) for step in steps])
+    screen.print()
+    screen.print("References", style="dim")
     for name, ids in rule.references.items():
         title = corpus.frameworks[name].title
-        console.print(f"  {title}: {', '.join(ids)}", markup=False, highlight=False)
+        screen.print(f"  {title}: {', '.join(ids)}", markup=False, highlight=False)
 
 
-def _platform(entry: dict[str, Any]) -> str:
-    low, high = entry["min"], entry["max"]
-    match low, high:
-        case None, None:
-            return str(entry["family"])
-        case _, None:
-            return f"{entry['family']} {low} and later"
-        case None, _:
-            return f"{entry['family']} up to {high}"
+def _section(screen: Console, label: str, lines: Sequence[str]) -> None:
+    screen.print()
+    screen.print(label, style="dim")
+    for line in lines:
+        screen.print(f"  {line}", markup=False, highlight=False)
+
+
+def _variables(rule: Rule, corpus: Corpus) -> str:
+    defaults = {name: corpus.variables[name].default for name in sorted(rule.variables())}
+    return ", ".join(
+        f"{name} = {'not set' if default is None else default}"
+        for name, default in defaults.items()
+    )
+
+
+def _value(value: object) -> str:
+    match value:
+        case {"var": name}:
+            return f"${{{name}}}"
+        case list():
+            return ", ".join(map(str, cast("list[object]", value)))
         case _:
-            return f"{entry['family']} {low} to {high}"
+            return str(value)
 
 
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=160, no_color=True)
-
-
-def _print_json(document: object) -> None:
-    json.dump(document, sys.stdout, indent=2, ensure_ascii=False)
-    sys.stdout.write("\n")
+def _step(step: Step) -> str:
+    parameters = getattr(step, step.mechanism).model_dump(mode="json", exclude_defaults=True)
+    shown = ", ".join(f"{name} {_value(value)}" for name, value in parameters.items())
+    after = "".join(f", then reload {unit}" for unit in step.reload)
+    after += "".join(f", then restart {unit}" for unit in step.restart)
+    channel = ", touches the way to the host" if step.control_channel else ""
+    return f"{step.mechanism}: {shown}{after} ({step.risk.value} risk{channel})"

@@ -1,0 +1,137 @@
+"""A rule in words: what is read on each platform, where it is kept, and what it has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from openwatch.engine.facts import Request
+from openwatch.engine.rules.expectations import sentence
+from openwatch.engine.rules.schema import Check, PlatformRange, Quantifier, Rule
+from openwatch.engine.subjects.base import Kind, Subject
+
+_PRIMARY: Final = ("key", "path", "name", "target", "service", "option", "pattern")
+"""The parameters that say what a subject is about, in the order in which they are looked for."""
+
+_MAX_PLACES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of an explanation; ``depth`` is how far it stands in."""
+
+    depth: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a rule is judged on some platforms."""
+
+    platforms: str
+    gate: tuple[Line, ...]
+    lines: tuple[Line, ...]
+    places: tuple[str, ...]
+    """What is read there: files, and programs or tables by the name of their fact."""
+
+
+def explain(rule: Rule) -> tuple[Form, ...]:
+    """Return the forms of a rule, each in words, in the order in which they are tried."""
+    return tuple(_form(rule, platforms, gates, judged) for platforms, gates, judged in _all(rule))
+
+
+def _all(
+    rule: Rule,
+) -> Iterator[tuple[Sequence[PlatformRange], tuple[Check, ...], Check | str]]:
+    for variant in rule.variants():
+        gates = tuple(check for check in (rule.when, variant.when) if check is not None)
+        yield variant.platforms or rule.platforms, gates, variant.check or variant.manual or ""
+
+
+def _form(
+    rule: Rule, platforms: Sequence[PlatformRange], gates: tuple[Check, ...], judged: Check | str
+) -> Form:
+    if isinstance(judged, str):
+        lines: tuple[Line, ...] = (Line(0, f"A person judges: {judged}"),)
+        requests: list[Request] = []
+    else:
+        lines, requests = tuple(_lines(judged, 0)), list(judged.requests())
+    return Form(
+        platforms=platform_names(platforms),
+        gate=tuple(line for gate in gates for line in _lines(gate, 0)),
+        lines=lines,
+        places=tuple(dict.fromkeys(_place(request) for request in requests)),
+    )
+
+
+_HEADS: Final = {
+    "all": "all of these hold:",
+    "any": "one of these holds:",
+    "none": "none of these holds:",
+    "not_": "this does not hold:",
+}
+
+
+def _lines(check: Check, depth: int) -> Iterator[Line]:
+    if check.subject is not None:
+        yield Line(depth, _leaf(check, check.subject))
+        return
+    head = next(text for name, text in _HEADS.items() if getattr(check, name) is not None)
+    yield Line(depth, head)
+    for child in check.children():
+        yield from _lines(child, depth + 1)
+
+
+def _leaf(check: Check, subject: Subject) -> str:
+    kinds = subject.fields_of()
+    about = f"{subject.LABEL.replace('_', ' ')}{_named(subject)}"
+    if check.where:
+        about += f" where {_tests(check.where, kinds)}"
+    if check.count is not None:
+        return f"{about}: there are {sentence(check.count, Kind.NUMBER)}"
+    lead = {Quantifier.EVERY: "", Quantifier.SOME: "one has ", Quantifier.NONE: "none has "}
+    none = f"; if there is none: {check.if_none}" if check.if_none else ""
+    return f"{about}: {lead[check.quantifier]}{_tests(check.expect, kinds)}{none}"
+
+
+def _tests(expectations: Any, kinds: Any) -> str:
+    return ", ".join(
+        f"{name} {sentence(expectation, kinds[name])}" for name, expectation in expectations.items()
+    )
+
+
+def _named(subject: Subject) -> str:
+    values = (getattr(subject, name, None) for name in _PRIMARY)
+    match next((value for value in values if value), None):
+        case None:
+            return ""
+        case str(name):
+            return f" {name}"
+        case several:
+            names: tuple[str, ...] = several
+            rest = f" and {len(names) - _MAX_PLACES} more" if len(names) > _MAX_PLACES else ""
+            return f" {', '.join(names[:_MAX_PLACES])}{rest}"
+
+
+def _place(request: Request) -> str:
+    if request.probe == "content":
+        return request.subject
+    return f"{request.probe} {request.subject}".strip()
+
+
+def platform_names(ranges: Sequence[PlatformRange]) -> str:
+    """Return platform ranges in words, for example ``debian 12 and later; rhel 8 to 9``."""
+    return "; ".join(_platform(entry) for entry in ranges)
+
+
+def _platform(entry: PlatformRange) -> str:
+    match entry.min, entry.max:
+        case None, None:
+            return entry.family
+        case low, None:
+            return f"{entry.family} {low} and later"
+        case None, high:
+            return f"{entry.family} up to {high}"
+        case low, high:
+            return f"{entry.family} {low}" + (f" to {high}" if high != low else "")
