@@ -179,7 +179,7 @@ def _variables(rule: Rule, corpus: Corpus) -> str:
 
 def _value(value: object) -> str:
     match value:
-        case {"var": name}:
+        case {"var": str(name)}:
             return f"${{{name}}}"
         case list():
             return ", ".join(map(str, cast("list[object]", value)))
