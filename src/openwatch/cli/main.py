@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "snapshot": ("openwatch.cli.snapshot", "Look into saved snapshots; see what changed."),
     "reassess": ("openwatch.cli.reassess", "Judge saved snapshots again with other rules."),
     "rules": ("openwatch.cli.rules", "Look at the rules: list, show, test files of your own."),
+    "frameworks": ("openwatch.cli.frameworks", "Look at the benchmarks and their coverage."),
     "verify": ("openwatch.cli.verify", "Prove offline that an evidence bundle is unchanged."),
 }
 # Everything after the command's name belongs to the command, --help too.
