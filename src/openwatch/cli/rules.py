@@ -16,6 +16,7 @@ from openwatch.engine.rules import Category, Corpus, Rule, Severity, load_corpus
 from openwatch.engine.rules.conflicts import conflicts, duplicates
 from openwatch.engine.rules.explain import explain
 from openwatch.engine.rules.remedy import Step
+from openwatch.engine.rules.traps import traps
 from openwatch.kit.errors import OpenWatchError
 
 app = typer.Typer(
@@ -83,13 +84,14 @@ def lint(
     directory: Annotated[Path, typer.Argument(help="A directory of rules.")],
 ) -> None:
     """Check rule files: every problem is told with its file and line; so are rules that cannot
-    both be satisfied, and rules that ask the same. Exits with 2 on any.
+    both be satisfied, rules that ask the same, and checks that walk into a known trap. Exits with
+    2 on any.
     """
     corpus = load_corpus(directory)
-    clashes = [*conflicts(corpus), *duplicates(corpus)]
-    if clashes:
-        listed = "\n".join(f"  {clash}" for clash in clashes)
-        raise OpenWatchError(RULES_INVALID, count=len(clashes), problems=listed)
+    found = [*conflicts(corpus), *duplicates(corpus), *traps(corpus)]
+    if found:
+        listed = "\n".join(f"  {problem}" for problem in found)
+        raise OpenWatchError(RULES_INVALID, count=len(found), problems=listed)
     print(f"{len(corpus.rules)} rules, no problem")
 
 
