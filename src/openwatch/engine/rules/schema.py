@@ -24,6 +24,7 @@ from openwatch.engine.subjects.audit import (
     AuditSyscallSubject,
     AuditWatchSubject,
 )
+from openwatch.engine.subjects.authselect import AuthselectSubject
 from openwatch.engine.subjects.base import Kind, Subject
 from openwatch.engine.subjects.boot import BootLoaderSubject, KernelSubject
 from openwatch.engine.subjects.confinement import (
@@ -36,8 +37,6 @@ from openwatch.engine.subjects.dconf import DconfDatabaseSubject, DconfSubject
 from openwatch.engine.subjects.devices import LinkSubject, ProcessorSubject
 from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
 from openwatch.engine.subjects.firewall import FirewallSubject, OpenPortSubject
-from openwatch.engine.subjects.mail import PostfixSubject
-from openwatch.engine.subjects.mounts import MountsSubject, MountSubject
 from openwatch.engine.subjects.homes import (
     HomeFileSubject,
     HomeSubject,
@@ -45,8 +44,12 @@ from openwatch.engine.subjects.homes import (
     InitFileSubject,
     PrivateKeySubject,
 )
+from openwatch.engine.subjects.limits import LimitSubject
+from openwatch.engine.subjects.mail import PostfixSubject
+from openwatch.engine.subjects.mounts import MountsSubject, MountSubject
 from openwatch.engine.subjects.network import InterfaceSubject
 from openwatch.engine.subjects.pam import PamOptionSubject, PamSubject
+from openwatch.engine.subjects.root_path import RootPathSubject
 from openwatch.engine.subjects.rsyslog import (
     RsyslogActionSubject,
     RsyslogFileSubject,
@@ -55,8 +58,8 @@ from openwatch.engine.subjects.rsyslog import (
 )
 from openwatch.engine.subjects.schedule import ScheduleSubject
 from openwatch.engine.subjects.sections import RepositorySubject, SectionSubject
-from openwatch.engine.subjects.root_path import RootPathSubject
 from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
+from openwatch.engine.subjects.shell import ShellVariableSubject, UmaskSubject
 from openwatch.engine.subjects.software import (
     AptOptionSubject,
     AptSourceSubject,
@@ -175,6 +178,10 @@ class Check(_Model):
     audit_log: AuditLogSubject | None = None
     pam: PamSubject | None = None
     pam_option: PamOptionSubject | None = None
+    authselect: AuthselectSubject | None = None
+    limit: LimitSubject | None = None
+    shell_variable: ShellVariableSubject | None = None
+    umask: UmaskSubject | None = None
     dconf: DconfSubject | None = None
     dconf_database: DconfDatabaseSubject | None = None
     rsyslog_action: RsyslogActionSubject | None = None
@@ -296,12 +303,15 @@ SUBJECTS: Final = (
     "sudo_default", "sudo_rule", "sudo_include",
     "audit_watch", "audit_syscall", "audit_program", "audit_privileged", "audit_rule",
     "audit_status", "audit_log", "pam", "pam_option",
+    "authselect", "limit", "shell_variable", "umask",
     "section", "dconf", "dconf_database", "rsyslog_action", "rsyslog_input", "rsyslog_global",
     "rsyslog_file", "aide_file", "aide_rule", "schedule", "apt_option", "apt_source", "repository",
     "repository_lists", "update", "support",
 )  # fmt: skip
 
 _TABLES: Final = (
+    "limit",
+    "umask",
     "open_port",
     "interface",
     "chrony",

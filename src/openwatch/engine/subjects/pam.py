@@ -188,6 +188,9 @@ class PamOptionSubject(Subject):
     service: Service | tuple[Service, ...] = Field(description="A file of /etc/pam.d, or several.")
     module: Literal["pam_faillock", "pam_pwquality", "pam_pwhistory"]
     option: str = Field(pattern=r"^[a-z_]+$")
+    having: tuple[str, ...] = Field(
+        default=(), description="Only entries with all of these arguments."
+    )
     arguments_only: bool = Field(
         default=False, description="The module of this platform does not know its file yet."
     )
@@ -207,7 +210,11 @@ class PamOptionSubject(Subject):
                 records.append(Record(name, dict.fromkeys(self.FIELDS, found[1])))
                 continue
             name = f"{found.name} {self.module} {self.option}"
-            mine = [line for line in found.lines if line.module == self.module]
+            mine = [
+                line
+                for line in found.lines
+                if line.module == self.module and set(self.having) <= set(line.arguments)
+            ]
             records += (self._record(name, line, by_file) for line in mine)
             if not mine:
                 values: dict[str, Value] = {"used": False, "set": False, "value": None}

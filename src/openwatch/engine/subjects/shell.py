@@ -1,0 +1,239 @@
+"""What the start-up files of the shells make of a variable, and the umasks that they set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import ClassVar, Final
+
+from pydantic import Field
+
+from openwatch.engine.facts import CouldNot, Reason, Request
+from openwatch.engine.probes.files import FileContent
+from openwatch.engine.snapshot import Snapshot
+from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value, as_list
+from openwatch.engine.subjects.files import ContentPath, read_files
+from openwatch.engine.subjects.homes import permissions_left
+from openwatch.engine.subjects.shell_script import Command, commands
+
+PROFILE: Final = "/etc/profile"
+RC_FILES: Final = ("/etc/bash.bashrc", "/etc/bashrc")
+"""bash(1): the one that is compiled in on Debian, and the one that ~/.bashrc reads on RHEL."""
+STARTUP_FILES: Final = (PROFILE, "/etc/profile.d/*.sh", "/etc/profile.d/sh.local", *RC_FILES)
+
+_DEPTH: Final = 8
+_MAX_STATES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a variable may be after the files were read; ``None``: it is not set."""
+
+    value: str | None = None
+    readonly: bool = False
+    exported: bool = False
+    source: Source | None = None
+
+
+class ShellVariableSubject(Subject):
+    """A variable as the start-up files of the system leave it to an interactive shell.
+
+    The files are read in the order in which the shell reads them; the first read-only assignment
+    stays. Each value that the variable may have gives a record, also that it is not set.
+    """
+
+    LABEL: ClassVar[str] = "shell_variable"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "value": Kind.TEXT,
+        "readonly": Kind.FLAG,
+        "exported": Kind.FLAG,
+    }
+
+    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+    def requests(self) -> tuple[Request, ...]:
+        return tuple(Request("content", path) for path in STARTUP_FILES)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        files, problem = read_files(snapshot, STARTUP_FILES)
+        if problem is not None:
+            return Selection(could_not=problem)
+        by_path = {file.path: file for file in files}
+        login = _Walk(self.name, by_path).run((PROFILE,))
+        inner = _Walk(self.name, by_path).run(RC_FILES)
+        records = [self._record("a login shell", state) for state in login]
+        records += (
+            self._record("an interactive shell", state)
+            for state in inner
+            if state.value is not None and state not in login
+        )
+        return Selection(tuple(records))
+
+    def _record(self, shell: str, state: _State) -> Record:
+        value: Value = state.value
+        if state.value is not None and re.search(r"[$`]", state.value):
+            value = CouldNot(Reason.INCOMPLETE, f"{state.value} is computed by the shell.")
+        values: dict[str, Value] = {
+            "value": value,
+            "readonly": state.readonly,
+            "exported": state.exported,
+        }
+        sources = {} if state.source is None else dict.fromkeys(values, state.source)
+        return Record(f"{self.name} in {shell}", values, sources, "it may be left unset")
+
+
+class _Walk:
+    """Reads files as a shell does, as far as one variable is concerned."""
+
+    def __init__(self, name: str, files: Mapping[str, FileContent]) -> None:
+        self._name = name
+        self._files = files
+        self._states: list[_State] = [_State()]
+
+    def run(self, paths: Iterable[str]) -> list[_State]:
+        for path in paths:
+            self._file(path, conditional=False, depth=0)
+        return self._states
+
+    def _file(self, path: str, *, conditional: bool, depth: int) -> None:
+        file = self._files.get(path)
+        if file is None or depth > _DEPTH:
+            return
+        for command in commands(file):
+            if command.in_function:
+                continue
+            maybe = conditional or command.conditional
+            if command.words[0] in ("return", "exit") and not maybe:
+                return
+            if command.words[0] in (".", "source"):
+                for included in self._included(command):
+                    self._file(included, conditional=maybe, depth=depth + 1)
+                continue
+            self._apply(command, maybe=maybe)
+
+    def _included(self, command: Command) -> Iterator[str]:
+        wanted = command.words[1] if len(command.words) > 1 else ""
+        patterns = command.loop_values if wanted.startswith("$") else (wanted,)
+        for pattern in patterns:
+            if "/etc/profile.d" in pattern and "run-parts" in pattern:
+                pattern = "/etc/profile.d/*.sh"
+            yield from (path for path in sorted(self._files) if fnmatchcase(path, pattern))
+
+    def _apply(self, command: Command, *, maybe: bool) -> None:
+        changes = tuple(_changes(command, self._name))
+        if not changes:
+            return
+        states = self._states
+        for change in changes:
+            states = [change.after(state) for state in states]
+        self._states = list(dict.fromkeys([*self._states, *states] if maybe else states))
+        del self._states[_MAX_STATES:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    value: str | None
+    source: Source
+    assigns: bool = True
+    readonly: bool = False
+    exported: bool = False
+
+    def after(self, state: _State) -> _State:
+        if state.readonly and self.assigns:
+            return state
+        if self.assigns:
+            state = replace(state, value=self.value, source=self.source)
+        return replace(
+            state,
+            readonly=state.readonly or self.readonly,
+            exported=state.exported or self.exported,
+        )
+
+
+def _changes(command: Command, name: str) -> Iterator[_Change]:
+    """Yield what a command does to a variable."""
+    first, *rest = command.words
+    assignment = re.match(r"[A-Za-z_]\w*=", first)
+    if assignment is not None:
+        # With a command behind them, assignments hold for that command alone.
+        words = command.words
+        if all(re.match(r"[A-Za-z_]\w*=", word) for word in words):
+            found = [word for word in words if word.startswith(f"{name}=")]
+            yield from (_Change(w.partition("=")[2], command.source) for w in found)
+        return
+    if first not in ("export", "readonly", "declare", "typeset", "local", "unset"):
+        return
+    options = "".join(word for word in rest if word.startswith("-"))
+    readonly = first == "readonly" or (first in ("declare", "typeset") and "r" in options)
+    exported = first == "export" or (first in ("declare", "typeset") and "x" in options)
+    for word in rest:
+        key, equals, value = word.partition("=")
+        if key != name:
+            continue
+        if first == "unset":
+            yield _Change(None, command.source)
+        else:
+            yield _Change(value, command.source, bool(equals), readonly, exported)
+
+
+class UmaskSubject(Subject):
+    """The masks for new files that files set: ``umask`` of shells, ``UMASK`` of login.defs(5).
+
+    ``allows`` is the most open mode that a new directory gets under the mask.
+    """
+
+    LABEL: ClassVar[str] = "umask"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "mask": Kind.TEXT,
+        "allows": Kind.MODE,
+        "path": Kind.TEXT,
+    }
+
+    file: ContentPath | tuple[ContentPath, ...] = Field(description="A path or pattern, or more.")
+
+    def requests(self) -> tuple[Request, ...]:
+        return tuple(Request("content", path) for path in as_list(self.file))
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        files, problem = read_files(snapshot, as_list(self.file))
+        if problem is not None:
+            return Selection(could_not=problem)
+        return Selection(tuple(umask_record(*found) for file in files for found in umasks(file)))
+
+
+def umasks(file: FileContent) -> Iterator[tuple[str, Source]]:
+    """Yield the masks that a file sets, with their places."""
+    if file.path.endswith("/login.defs"):
+        yield from _last_of_login_defs(file)
+        return
+    for command in commands(file):
+        words = [word for word in command.words[1:] if word not in ("-S", "-p")]
+        if command.words[0] == "umask" and words and words[0] not in ("<", ">"):
+            yield words[0], command.source
+
+
+def _last_of_login_defs(file: FileContent) -> Iterator[tuple[str, Source]]:
+    found = [
+        (words[1] if len(words) > 1 else "", Source(file.path, number, line.strip()))
+        for number, line in file.lines()
+        if (words := line.split()) and words[0] == "UMASK"
+    ]
+    yield from found[-1:]
+
+
+def umask_record(mask: str, source: Source) -> Record:
+    """Return the record of one mask."""
+    allows = permissions_left(mask)
+    if allows is not None and source.path.endswith("/login.defs") and mask[0] in "123456789":
+        # pam_umask(8) reads it as octal, the programs of login.defs(5) as decimal.
+        allows |= 0o777 & ~int(mask)
+    unknown = CouldNot(Reason.UNPARSABLE, f"{source.path}:{source.line}: no mask: {mask}")
+    values: dict[str, Value] = {
+        "mask": mask,
+        "allows": unknown if allows is None else allows,
+        "path": source.path,
+    }
+    name = f"{source.path}:{source.line}"
+    return Record(name, values, dict.fromkeys(values, source), source.text)
