@@ -80,6 +80,47 @@ class Module(_Model):
     install: str | None = None
 
 
+class Disk(_Model):
+    """A block device. ``swap``: memory is swapped to it."""
+
+    removable: bool = False
+    dm_uuid: str = ""
+    dm_name: str = ""
+    parent: str = ""
+    slaves: tuple[str, ...] = ()
+    links: tuple[str, ...] = Field(default=(), description='For example "uuid/1234-ABCD".')
+    swap: bool = False
+
+
+class Profile(_Model):
+    """A profile of AppArmor that is loaded."""
+
+    mode: str = "enforce"
+    attach: str = ""
+
+
+class NftChain(_Model):
+    """A chain of nftables. A rule is its expressions as JSON (libnftables-json(5))."""
+
+    hook: str = ""
+    priority: int = 0
+    policy: Literal["accept", "drop"] = "accept"
+    rules: tuple[str, ...] = ()
+
+
+class Firewall(_Model):
+    """The rules in the kernel. ``nft``: on, off (not in the kernel), missing (no such program)."""
+
+    nft: Literal["on", "off", "missing"] = "off"
+    chains: Mapping[str, NftChain] = Field(
+        default_factory=dict, description='By family, table and name: "inet filter input".'
+    )
+    saved: Mapping[str, File] = Field(
+        default_factory=dict, description='What iptables-save says: "ip nft", "ip6 legacy".'
+    )
+    unseen: tuple[str, ...] = ()
+
+
 class SweepEntry(_Model):
     """A file or directory that the walk over the file systems reports."""
 
@@ -142,8 +183,21 @@ class Host(_Model):
     module_index: bool = True
     mounts: Mapping[str, Mount]
     sockets: tuple[str, ...] = Field(description='For example "tcp 0.0.0.0:22", "udp [::1]:323".')
+    interfaces: Mapping[str, str] = Field(
+        default={"eth0": "up", "lo": "up loopback"}, description="Name to its flags."
+    )
+    firewall: Firewall = Firewall()
     sweep: tuple[SweepEntry, ...] = ()
     directory_service: bool = False
+    unwalked: tuple[str, ...] = Field(default=(), description="Mounts of others below /usr.")
+    efi: bool = False
+    disks: Mapping[str, Disk] = Field(default_factory=dict)
+    links: Mapping[str, str] = Field(default_factory=dict, description="Path to its target.")
+    processor_flags: str = "fpu msr pae nx lm"
+    apparmor: Mapping[str, Profile] = Field(default_factory=dict)
+    unconfined: tuple[str, ...] = Field(default=(), description="Programs that run unconfined.")
+    contexts: Mapping[str, str] = Field(default_factory=dict, description="Path to its label.")
+    device_labels: Mapping[str, str] = Field(default_factory=dict)
     dconf: Mapping[str, str] = Field(default={}, description="Database to its state.")
     timers: Mapping[str, Timer] = {}
     updates: Updates = Updates()

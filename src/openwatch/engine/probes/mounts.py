@@ -30,6 +30,13 @@ CONTAINER_MOUNTS: Final = (
 )  # fmt: skip
 """Where the overlays of containers are mounted; any other overlay is a part of the host's tree."""
 
+LIBRARY_DIRECTORIES: Final = ("/lib", "/lib64", "/usr/lib", "/usr/lib64")
+COMMAND_DIRECTORIES: Final = (
+    "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/libexec", "/usr/local/bin", "/usr/local/sbin",
+)  # fmt: skip
+SYSTEM_DIRECTORIES: Final = (*LIBRARY_DIRECTORIES, *COMMAND_DIRECTORIES)
+"""Where whatever belongs to somebody but root, or is writable by its group, is reported."""
+
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
 
@@ -118,33 +125,88 @@ echo '#gids' $g
 set -f
 nl='
 '
-m=
+m= r= v= x=
 while read -r a b c d target opts rest; do
   w=y; t=${rest#*- }; t=${t%% *}
   case $t in """
-    f"{'|'.join(REMOTE_TYPES)}|{'|'.join(PSEUDO_TYPES)}) w=;;\n"
+    f"{'|'.join(REMOTE_TYPES)}) w=r;; {'|'.join(PSEUDO_TYPES)}) w=;;\n"
     f"  overlay) case $target in {'|'.join(CONTAINER_MOUNTS)}) w=;; esac;; esac"
     r"""
   case $target in /) w=y;; /proc|/proc/*|/sys|/sys/*) w=;; esac
+  # proc(5): blanks in mountinfo are octal escapes, \040; printf writes them \0040.
+  case $target in *\\*)
+    target=$(printf '%b.' "$(printf %s "$target" | sed 's/\\\([0-7][0-7][0-7]\)/\\0\1/g')")
+    target=${target%.};; esac
+  case $target in *"$nl"*) echo "a mount point has a line break in its name" >&2; exit 1;; esac
   # Of stacked mounts the last one is in use, and it may be remote.
-  case "$nl$m$nl" in *"$nl$target$nl"*)
-    m=$(printf '%s\n' "$m" | grep -vxF -e "$target");; esac
-  [ -z "$w" ] || m="$m$nl$target"
+  case "$nl$v$nl" in *"$nl$target$nl"*)
+    m=$(printf '%s\n' "$m" | grep -vxF -e "$target")
+    r=$(printf '%s\n' "$r" | grep -vxF -e "$target")
+    x=$(printf '%s\n' "$x" | grep -vxF -e "$target");; esac
+  v="$v$nl$target"
+  case $w in
+  y) m="$m$nl$target"; [ "$t" != btrfs ] || x="$x$nl$target";;
+  *) [ "$w" != r ] || r="$r$nl$target"
+     case $target/ in """
+    f"{'|'.join(f'{d}/*' for d in ('/usr', '/lib', '/lib64', '/bin', '/sbin'))}"
+    r""") echo "#skipped $target";; esac;; esac
 done </proc/self/mountinfo
 [ -n "$m" ] || { echo "no file system is mounted" >&2; exit 1; }
-# proc(5): blanks in mountinfo are octal escapes, \040; printf writes them \0040.
-set --
+# Only to look at the root of a file system whose server is dead hangs for good, and find(1) looks
+# at every mount point: the walk goes around what is remote. Listing a directory looks at no entry.
+around() {
+  l="$l$nl$1"
+  for f in "${1%/}"/* "${1%/}"/.[!.]* "${1%/}"/..?*; do
+    case $f in *"$nl"*) echo "$1 has a name with a line break" >&2; exit 1;; esac
+    case "$nl$v$nl" in *"$nl$f$nl"*) continue;; esac
+    case "$nl$r" in
+    *"$nl$f/"*) around "$f";;
+    *) if [ -L "$f" ] || [ -e "$f" ]; then s="$s$nl$f"; n="$n$nl$f"; fi;; esac
+  done
+}
+start() {
+  set +f
+  case "$nl$r" in
+  *"$nl${1%/}/"*) around "$1";;
+  *) s="$s$nl$1"; n="$n$nl$1";; esac
+  set -f
+}
+IFS=$nl; s= l= n= q=
 for t in $m; do
-  case $t in *\\*)
-    t=$(printf '%b.' "$(printf %s "$t" | sed 's/\\\([0-7][0-7][0-7]\)/\\0\1/g')"); t=${t%.};; esac
-  set -- "$@" "$t"
+  n=; start "$t"
+  case "$nl$x$nl" in *"$nl$t$nl"*) q="$q$n";; esac
 done
+# A subvolume of btrfs is a device of its own, which find(1) does not enter; its root is always
+# inode 256. Read-only ones are snapshots: what is in them has been judged, and nobody can mend it.
+while [ -n "$q" ]; do
+  set -- $q; q=
+  for t in $(find "$@" -xdev -type d -inum 256 -print0 2>/dev/null | tr '\n\0' '\001\n'); do
+    case $t in *"$(printf '\001')"*)
+      echo "a subvolume has a line break in its name" >&2; exit 1;; esac
+    case "$nl$v$nl$s$nl" in *"$nl$t$nl"*) continue;; esac
+    [ -w "$t" ] || continue
+    n=; start "$t"; q="$q$n"
+  done
+done
+set -- $s
+unset IFS
+a=
+for d in """
+    f"{' '.join(SYSTEM_DIRECTORIES)}"
+    r"""; do a="$a -o -path $d -o -path $d/*"; done
 e="( -type f -o -type d ) ( -perm -0002 -o -perm -4000 -o -perm -2000
- -o ( -uid +0 $nu ) -o ( -gid +0 $ng ) )"
+ -o ( -uid +0 $nu ) -o ( -gid +0 $ng )
+ -o ( -uid +0 -o -gid +0 -o -perm -0020 ) ( ${a# -o } ) )"
 echo '#files'
 if find / -maxdepth 0 -printf x >/dev/null 2>&1; then
-  find "$@" -xdev $e -printf '%y|%m|%U|%G|%p\0'
-else find "$@" -xdev $e -exec stat -c '%F|%a|%u|%g|%n' {} + | tr '\n' '\0'; fi
+  w() { find "$@" $e -printf '%y|%m|%U|%G|%p\0'; }
+else
+  w() { find "$@" $e -exec stat -c '%F|%a|%u|%g|%n' {} + | tr '\n' '\0'; }
+fi
+IFS=$nl
+for d in $l; do unset IFS; w "$d" -maxdepth 0 || exit; IFS=$nl; done
+unset IFS
+w "$@" -xdev
 """
 )
 
@@ -153,7 +215,8 @@ class SweepProbe(TableProbe):
     """One walk over all local file systems for all questions about trees.
 
     It reports what is world-writable, set-uid or set-gid, or owned by an id that getent(1) does
-    not know. Integer comparisons replace ``-nouser``, which looks every id up in the databases.
+    not know; and in the directories of the system what is not root's alone to change. Integer
+    comparisons replace ``-nouser``, which looks every id up in the databases.
     """
 
     name = "sweep"
@@ -194,6 +257,16 @@ class SweepProbe(TableProbe):
 
 
 _FILES_MARK: Final = b"#files\n"
+_SKIPPED: Final = "#skipped "
+
+
+def unwalked(fact: Fact) -> tuple[str, ...]:
+    """Return the mount points at or below the directories of the system that were not walked."""
+    head = fact.output.decode("utf-8", "backslashreplace").partition(_FILES_MARK.decode())[0]
+    lines = (line for line in head.split("\n") if line.startswith(_SKIPPED))
+    return tuple(line.removeprefix(_SKIPPED) for line in lines)
+
+
 _VANISHED: Final = b"No such file or directory"
 _PRIVATE_TMP: Final = re.compile(
     rb"(?<=/)(systemd-private-)[0-9a-f]{32}-([^/]+)-[A-Za-z0-9]{6}(?=/|\Z)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar, Final
 
@@ -11,7 +12,12 @@ from pydantic import AfterValidator, Field
 
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.probes.files import FileContent, FileStat
-from openwatch.engine.probes.mounts import Found
+from openwatch.engine.probes.mounts import (
+    COMMAND_DIRECTORIES,
+    LIBRARY_DIRECTORIES,
+    Found,
+    unwalked,
+)
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import (
     Kind,
@@ -190,9 +196,23 @@ def logical_lines(
     return lines
 
 
+class Area(StrEnum):
+    """A part of the host that only root may change."""
+
+    LIBRARIES = "libraries"
+    COMMANDS = "commands"
+
+
+_AREAS: Final[Mapping[Area, tuple[str, ...]]] = {
+    Area.LIBRARIES: LIBRARY_DIRECTORIES,
+    Area.COMMANDS: COMMAND_DIRECTORIES,
+}
+
+
 class SweepSubject(Subject):
     """What the walk over the local file systems reports: files and directories that are writable
-    by everybody, set-uid, set-gid, or owned by an id that nobody has.
+    by everybody, set-uid, set-gid, or owned by an id that nobody has; and in the directories of
+    libraries and commands what does not belong to root alone or what its group may write.
     """
 
     LABEL: ClassVar[str] = "sweep"
@@ -210,6 +230,10 @@ class SweepSubject(Subject):
         "known_group": Kind.FLAG,
     }
 
+    area: Area | None = Field(
+        default=None, description="Only in the directories of libraries, or of commands."
+    )
+
     def requests(self) -> tuple[Request, ...]:
         return (Request("sweep"),)
 
@@ -217,7 +241,19 @@ class SweepSubject(Subject):
         found: tuple[Found, ...] | CouldNot = snapshot.read(Request("sweep"))
         if isinstance(found, CouldNot):
             return Selection(could_not=found)
-        return Selection(tuple(_sweep_record(entry) for entry in found))
+        if self.area is None:
+            return Selection(tuple(_sweep_record(entry) for entry in found))
+        directories = _AREAS[self.area]
+        for mount in unwalked(snapshot.facts["sweep"]):
+            if any(_inside(d, mount) or _inside(mount, d) for d in directories):
+                unseen = CouldNot(Reason.INCOMPLETE, f"{mount} is not on a disk of the host.")
+                return Selection(could_not=unseen)
+        inside = (f for f in found if any(_inside(f.path, d) for d in directories))
+        return Selection(tuple(_sweep_record(entry) for entry in inside))
+
+
+def _inside(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(f"{directory}/")
 
 
 _DIRECTORY: Final = CouldNot(

@@ -1,4 +1,4 @@
-"""Packages, units, mounts, kernel modules, sockets, capabilities and kernel arguments."""
+"""Packages, units, kernel modules, sockets and capabilities."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from pydantic import AfterValidator, Field
 
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.probes.kernel import Module
-from openwatch.engine.probes.mounts import Mount, unescape
 from openwatch.engine.probes.network import Socket
 from openwatch.engine.probes.software import ENABLED_STATES, UNIT_NAME, Package, Unit
-from openwatch.engine.probes.system import CAPABILITIES, Kernel
+from openwatch.engine.probes.system import CAPABILITIES
 from openwatch.engine.snapshot import Snapshot
-from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value, as_list
-from openwatch.engine.subjects.files import Path, logical_lines, read_files
+from openwatch.engine.subjects.base import Kind, Record, Selection, Subject, Value, as_list
 
 
 class PackageSubject(Subject):
@@ -97,56 +95,6 @@ class UnitSubject(Subject):
             "state": state,
         }
         return Record(name, values, raw=f"{name}: {state}, {unit.active_state}")
-
-
-FSTAB: Final = "/etc/fstab"
-
-
-class MountSubject(Subject):
-    """A mount point: as it is mounted now, and as fstab(5) will mount it."""
-
-    LABEL: ClassVar[str] = "mount"
-    FIELDS: ClassVar[Mapping[str, Kind]] = {
-        "mounted": Kind.FLAG,
-        "type": Kind.TEXT,
-        "options": Kind.WORDS,
-        "in_fstab": Kind.FLAG,
-        "fstab_options": Kind.WORDS,
-    }
-
-    target: Path
-
-    def requests(self) -> tuple[Request, ...]:
-        return (Request("mounts"), Request("content", FSTAB))
-
-    def select(self, snapshot: Snapshot) -> Selection:
-        mounts: Mapping[str, Mount] | CouldNot = snapshot.read(Request("mounts"))
-        live: dict[str, Value]
-        raw = "not a mount point"
-        if isinstance(mounts, CouldNot):
-            live = {"mounted": mounts, "type": mounts, "options": mounts}
-        elif mount := mounts.get(self.target):
-            live = {"mounted": True, "type": mount.type, "options": mount.options}
-            raw = f"{self.target} {mount.type} {','.join(sorted(mount.options))}"
-        else:
-            live = {"mounted": False, "type": None, "options": None}
-        fstab, source = self._fstab(snapshot)
-        sources = dict.fromkeys(fstab, source) if source else {}
-        table = dict.fromkeys(fstab, Request("content", FSTAB))
-        return Selection((Record(self.target, live | fstab, sources, raw, table),))
-
-    def _fstab(self, snapshot: Snapshot) -> tuple[dict[str, Value], Source | None]:
-        files, problem = read_files(snapshot, (FSTAB,))
-        if problem is not None:
-            return {"in_fstab": problem, "fstab_options": problem}, None
-        for file in files:
-            for number, line in logical_lines(file):
-                words = line.split()
-                if len(words) >= 4 and unescape(words[1]).rstrip("/") == self.target.rstrip("/"):
-                    options = frozenset(words[3].split(","))
-                    values: dict[str, Value] = {"in_fstab": True, "fstab_options": options}
-                    return values, Source(file.path, number, line)
-        return {"in_fstab": False, "fstab_options": None}, None
 
 
 _NO_OP: Final = re.compile(r"(?:(?:/usr)?/s?bin/)?(?:true|false)(?:\s[^;&|`$()<>]*)?\Z")
@@ -250,30 +198,3 @@ class CapabilitySubject(Subject):
         names = snapshot.capabilities
         value = names if isinstance(names, CouldNot) else self.name in names
         return Selection((Record(self.name, {"present": value}, raw=f"{self.name}: {value}"),))
-
-
-class KernelSubject(Subject):
-    """An argument of the running kernel's command line (``value`` of ``audit=1`` is ``1``)."""
-
-    LABEL: ClassVar[str] = "kernel_argument"
-    FIELDS: ClassVar[Mapping[str, Kind]] = {"present": Kind.FLAG, "value": Kind.TEXT}
-
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
-
-    def requests(self) -> tuple[Request, ...]:
-        return (Request("kernel"),)
-
-    def select(self, snapshot: Snapshot) -> Selection:
-        kernel: Kernel | CouldNot = snapshot.read(Request("kernel"))
-        if isinstance(kernel, CouldNot):
-            return Selection((Record(self.name, {"present": kernel, "value": kernel}),))
-        if kernel.boot_command_line is None:
-            unseen = CouldNot(Reason.INCOMPLETE, "/proc/cmdline could not be read.")
-            return Selection((Record(self.name, {"present": unseen, "value": unseen}),))
-        found: str | None = None
-        for word in kernel.boot_command_line.split():
-            key, _, value = word.partition("=")
-            if key == self.name:
-                found = value
-        values: dict[str, Value] = {"present": found is not None, "value": found}
-        return Selection((Record(self.name, values, raw=kernel.boot_command_line),))

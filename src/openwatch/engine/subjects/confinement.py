@@ -1,0 +1,94 @@
+"""Mandatory access control: profiles of AppArmor, labels of SELinux."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import Field
+
+from openwatch.engine.facts import CouldNot, Request
+from openwatch.engine.probes.confinement import Context, Profile
+from openwatch.engine.snapshot import Snapshot
+from openwatch.engine.subjects.base import Kind, Record, Selection, Subject, Value
+
+
+class AppArmorSubject(Subject):
+    """The profiles of AppArmor that are loaded. ``escaped``: programs that run without the
+    profile that is meant for them.
+    """
+
+    LABEL: ClassVar[str] = "apparmor_profile"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "mode": Kind.TEXT,
+        "name": Kind.TEXT,
+        "escaped": Kind.WORDS,
+    }
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("apparmor"),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        found: tuple[Profile, ...] | CouldNot = snapshot.read(Request("apparmor"))
+        if isinstance(found, CouldNot):
+            return Selection(could_not=found)
+        return Selection(tuple(_profile(profile) for profile in found))
+
+
+def _profile(profile: Profile) -> Record:
+    values: dict[str, Value] = {
+        "mode": profile.mode,
+        "name": profile.name,
+        "escaped": profile.escaped or None,
+    }
+    return Record(profile.name, values, raw=f"{profile.name} ({profile.mode})")
+
+
+class ContextSubject(Subject):
+    """The SELinux label of a path."""
+
+    LABEL: ClassVar[str] = "context"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "type": Kind.TEXT,
+        "user": Kind.TEXT,
+        "role": Kind.TEXT,
+        "exists": Kind.FLAG,
+    }
+
+    path: str = Field(pattern=r"^/[A-Za-z0-9_./-]*$")
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("context", self.path),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        found: Context | CouldNot = snapshot.read(Request("context", self.path))
+        if isinstance(found, CouldNot):
+            return Selection((Record(self.path, dict.fromkeys(self.FIELDS, found)),))
+        values: dict[str, Value] = {
+            "type": found.type,
+            "user": found.user,
+            "role": found.role,
+            "exists": found.type is not None,
+        }
+        return Selection((Record(self.path, values, raw=f"{self.path} {found.type}"),))
+
+
+class DeviceLabelSubject(Subject):
+    """Device files whose SELinux label is that of no device in particular."""
+
+    LABEL: ClassVar[str] = "device_label"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"label": Kind.TEXT, "path": Kind.TEXT}
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("device_labels"),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        found: Mapping[str, str] | CouldNot = snapshot.read(Request("device_labels"))
+        if isinstance(found, CouldNot):
+            return Selection(could_not=found)
+        return Selection(
+            tuple(
+                Record(path, {"label": label, "path": path}, raw=f"{label} {path}")
+                for path, label in found.items()
+            )
+        )
