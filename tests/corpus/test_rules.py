@@ -92,7 +92,7 @@ def concerned(rule: Rule) -> list[str]:
     for platform in PLATFORMS:
         family, digits = family_of(platform), platform.lstrip("abcdefghijklmnopqrstuvwxyz")
         version = (int(digits[:2]), int(digits[2:])) if family == "ubuntu" else (int(digits),)
-        if any(entry.holds(family, version) for entry in rule.platforms):
+        if any(entry.holds(family, version, family) for entry in rule.platforms):
             names.append(platform)
     return names
 

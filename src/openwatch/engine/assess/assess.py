@@ -104,7 +104,9 @@ def _not_configured(rule: Rule, unset: list[str]) -> Outcome:
 
 
 def _fits(ranges: tuple[PlatformRange, ...], platform: Platform) -> bool | None:
-    return disjunction(entry.holds(platform.family, platform.version) for entry in ranges)
+    return disjunction(
+        entry.holds(platform.family, platform.version, platform.id) for entry in ranges
+    )
 
 
 def _no_version(platform: Platform) -> CouldNot:

@@ -126,12 +126,13 @@ def platform_names(ranges: Sequence[PlatformRange]) -> str:
 
 
 def _platform(entry: PlatformRange) -> str:
+    name = ", ".join(entry.ids) or entry.family
     match entry.min, entry.max:
         case None, None:
-            return entry.family
+            return name
         case low, None:
-            return f"{entry.family} {low} and later"
+            return f"{name} {low} and later"
         case None, high:
-            return f"{entry.family} up to {high}"
+            return f"{name} up to {high}"
         case low, high:
-            return f"{entry.family} {low}" + (f" to {high}" if high != low else "")
+            return f"{name} {low}" + (f" to {high}" if high != low else "")

@@ -365,13 +365,16 @@ class PlatformRange(_Model):
     family: Literal["debian", "ubuntu", "rhel", "sles"]
     min: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] | None = None
     max: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] | None = None
+    ids: tuple[Annotated[str, Field(pattern=r"^[a-z0-9._-]+$")], ...] = Field(
+        default=(), description="Only these distributions of the family, by ID of os-release(5)."
+    )
 
-    def holds(self, family: str, version: tuple[int, ...]) -> bool | None:
+    def holds(self, family: str, version: tuple[int, ...], distribution: str) -> bool | None:
         """Return whether a host of this family and version is meant. ``max: 9`` means all 9.x.
 
         ``None``: a host that names no version, as development releases do, may be meant.
         """
-        if family != self.family:
+        if family != self.family or (self.ids and distribution not in self.ids):
             return False
         low, high = _numbers(self.min), _numbers(self.max)
         if not version and (low or high):
@@ -381,6 +384,8 @@ class PlatformRange(_Model):
     def overlaps(self, other: PlatformRange) -> bool:
         """Return whether some host may be in both ranges."""
         if self.family != other.family:
+            return False
+        if self.ids and other.ids and not set(self.ids) & set(other.ids):
             return False
         return _reaches(self.max, other.min) and _reaches(other.max, self.min)
 
