@@ -454,8 +454,8 @@ def test_the_log_is_where_its_configuration_says() -> None:
             st.sampled_from(
                 ["-a", "-A", "-w", "-p", "-S", "-F", "-C", "-k", "-D", "-W", "-d", "-e",
                  "always,exit", "never,task", "/etc", "wa", "all", "auid>=1000", "auid!=-1",
-                 "path=/etc", "perm=x", "dir=", "arch=b64", "euid!=uid", "exclude,never", "msgtype=",
-                 "=", ",", "a0=0xg"]
+                 "path=/etc", "perm=x", "dir=", "arch=b64", "euid!=uid", "exclude,never",
+                 "msgtype=", "=", ",", "a0=0xg"]
             ) | st.text(max_size=8),
             max_size=9,
         ).map(" ".join),
