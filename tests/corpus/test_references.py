@@ -68,8 +68,18 @@ def test_a_benchmark_of_a_platform_is_cited_for_that_platform() -> None:
         assert cited <= set(concerned(rule)), rule.id
 
 
+@pytest.mark.ac("frameworks-01")
+def test_every_control_that_is_cited_exists() -> None:
+    lists = corpus().controls
+    assert lists.keys() == corpus().frameworks.keys()
+    for rule in corpus().rules.values():
+        for framework, ids in rule.references.items():
+            assert set(ids) <= lists[framework].by_id.keys(), f"{rule.id}: {framework}"
+
+
 @pytest.mark.ac("rules-08")
 def test_everything_that_is_defined_is_used() -> None:
     rules = corpus().rules.values()
-    assert corpus().frameworks.keys() == {name for rule in rules for name in rule.references}
+    cited = {name for rule in rules for name in rule.references}
+    assert {name for name, entry in corpus().frameworks.items() if not entry.derived} == cited
     assert corpus().variables.keys() == {name for rule in rules for name in rule.variables()}

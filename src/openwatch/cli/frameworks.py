@@ -193,7 +193,7 @@ def _print_control(mapped: MappedControl, framework: str) -> None:
         ("Section", " / ".join(mapped.path)),
         ("Level", _level(mapped)),
         ("State", mapped.state.value),
-        ("Through", ", ".join(mapped.control.through)),
+        ("Through", ", ".join(mapped.control.through or ())),
     ):
         if text:
             out.print(f"{label}: {text}", highlight=False, markup=False)

@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from openwatch.cli.errors import usage_error
 from openwatch.cli.output import FormOption, OutputForm, console, print_json
 from openwatch.engine.errors import RULES_INVALID
 from openwatch.engine.rules import Category, Corpus, Rule, Severity, load_corpus
 from openwatch.engine.rules.conflicts import conflicts, duplicates
 from openwatch.engine.rules.explain import explain
+from openwatch.engine.rules.reference import cited_controls, reference
 from openwatch.engine.rules.remedy import Step
+from openwatch.engine.rules.template import case_template, rule_template
 from openwatch.engine.rules.traps import traps
 from openwatch.kit.errors import OpenWatchError
 
 app = typer.Typer(
-    help="Look at the rules: list, show, lint files of your own.",
+    help="Look at the rules: list, show, document; lint and begin files of your own.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
+
+_ID_PATTERN: Final[str] = Rule.model_json_schema()["properties"]["id"]["pattern"]
 
 RulesOption = Annotated[
     Path | None, typer.Option("--rules", help="Use the rules in this directory.")
@@ -74,7 +80,8 @@ def show(
     corpus = load_corpus(rules)
     rule = corpus.rule(rule_id)
     if output is OutputForm.JSON:
-        print_json(rule.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+        document = rule.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        print_json({**document, "controls": _controls(rule, corpus)})
         return
     _show(rule, corpus)
 
@@ -88,11 +95,74 @@ def lint(
     2 on any.
     """
     corpus = load_corpus(directory)
+    lists = corpus.controls
     found = [*conflicts(corpus), *duplicates(corpus), *traps(corpus)]
     if found:
         listed = "\n".join(f"  {problem}" for problem in found)
         raise OpenWatchError(RULES_INVALID, count=len(found), problems=listed)
-    print(f"{len(corpus.rules)} rules, no problem")
+    controls = sum(len(found.controls) for found in lists.values())
+    print(f"{len(corpus.rules)} rules, {controls} controls, no problem")
+
+
+@app.command()
+def docs(
+    *,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write this file, not to the terminal.")
+    ] = None,
+    framework: Annotated[str, typer.Option(help="Only rules that this framework cites.")] = "",
+    rules: RulesOption = None,
+) -> None:
+    """Print the rule reference: every rule in words, as Markdown.
+
+    Example: openwatch rules docs --output rules-reference.md
+    """
+    corpus = load_corpus(rules)
+    text = reference(corpus.cited_by(framework) if framework else corpus)
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        usage_error(f"{output} cannot be written: {error.strerror}.", "Name another file.")
+
+
+@app.command()
+def new(
+    directory: Annotated[Path, typer.Argument(help="A directory of rules.")],
+    rule_id: Annotated[str, typer.Argument(metavar="RULE", help="The id, e.g. ssh-quiet.")],
+    *,
+    category: Annotated[Category, typer.Option(help="The part of a host that it is about.")],
+    cases: Annotated[
+        Path | None,
+        typer.Option(help="Write a case file too, below this directory (tests/corpus/cases)."),
+    ] = None,
+) -> None:
+    """Write a rule to start from: commented, and right as it stands. Nothing is overwritten.
+
+    Example: openwatch rules new corpus ssh-quiet --category access-control
+    """
+    if not re.fullmatch(_ID_PATTERN, rule_id):
+        usage_error(f"{rule_id} is no id of a rule.", "Use small letters, digits and hyphens.")
+    place = Path(category.value) / f"{rule_id}.yml"
+    written = [(directory / place, rule_template(rule_id, category))]
+    if cases is not None:
+        written.append((cases / place, case_template(rule_id)))
+    if taken := next((path for path, _ in written if path.exists()), None):
+        usage_error(f"{taken} is there already.", "Choose another id, or remove the file.")
+    for path, text in written:
+        _write_new(path, text)
+        print(path)
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        usage_error(f"{path} cannot be written: {error.strerror}.", "Choose another directory.")
 
 
 @app.command()
@@ -159,9 +229,17 @@ def _show(rule: Rule, corpus: Corpus) -> None:
         _section(screen, "Remedy", [_step(step) for step in steps])
     screen.print()
     screen.print("References", style="dim")
-    for name, ids in rule.references.items():
-        title = corpus.frameworks[name].title
-        screen.print(f"  {title}: {', '.join(ids)}", markup=False, highlight=False)
+    for name, relation, ids in cited_controls(corpus, rule):
+        line = f"  {relation} {corpus.frameworks[name].title}: {', '.join(ids)}"
+        screen.print(line, markup=False, highlight=False)
+
+
+def _controls(rule: Rule, corpus: Corpus) -> list[dict[str, Any]]:
+    return [
+        {"framework": name, "control": control, "relation": relation}
+        for name, relation, ids in cited_controls(corpus, rule)
+        for control in ids
+    ]
 
 
 def _section(screen: Console, label: str, lines: Sequence[str]) -> None:

@@ -47,10 +47,15 @@ class Control(_Model):
     server: Level | None = Field(default=None, description="Level in the profile for servers.")
     workstation: Level | None = Field(default=None, description="Level for workstations.")
     severity: ControlSeverity | None = None
-    through: tuple[str, ...] = Field(
-        default=(),
-        description="Controls of the framework that it is derived through; empty: the same id.",
+    through: tuple[str, ...] | None = Field(
+        default=None,
+        description="Controls of the framework that it is derived through. Without it: the one "
+        "with the same id. Empty: it has no counterpart there.",
     )
+
+    def sources(self) -> tuple[str, ...]:
+        """Return the controls, of the framework that this is derived through, behind this one."""
+        return (self.id,) if self.through is None else self.through
 
 
 class ControlList(_Model):

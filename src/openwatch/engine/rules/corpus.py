@@ -142,7 +142,7 @@ class Corpus:
         if derived is None:
             return None
         controls = self.controls[framework].controls
-        ids = (i for c in controls for i in (c.through or (c.id,)))
+        ids = (i for c in controls for i in c.sources())
         return derived.through, frozenset(ids)
 
 

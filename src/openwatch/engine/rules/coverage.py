@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -182,15 +182,12 @@ def _derived(corpus: Corpus, found: ControlList, through: str) -> Iterable[Mappe
     """
     base = {mapped.control.id: mapped for mapped in mapped_controls(corpus, through)}
     for control in found.controls:
-        sources = [base[i] for i in control.through or (control.id,)]
-        mapped = _mapped(
-            control,
-            found,
-            _through(sources) if control.through else sources[0].rules,
-            control.manual or all(source.manual for source in sources),
-        )
-        named = mapped.title if control.title or control.through else sources[0].title
-        yield MappedControl(control, named, mapped.path, mapped.rules, mapped.manual)
+        sources = [base[i] for i in control.sources()]
+        same = sources[0] if control.through is None else None
+        manual = control.manual or all(source.manual for source in sources)
+        mapped = _mapped(control, found, same.rules if same else _through(sources), manual)
+        title = same.title if same and not control.title else mapped.title
+        yield replace(mapped, title=title)
 
 
 def _through(sources: Iterable[MappedControl]) -> tuple[MappedRule, ...]:

@@ -61,7 +61,7 @@ def control_problems(corpus: Corpus, lists: Mapping[str, ControlList]) -> Iterab
         derived = corpus.frameworks[name].derived
         base = lists.get(derived.through) if derived else None
         if derived and base:
-            ids = [i for control in found.controls for i in (control.through or (control.id,))]
+            ids = [i for control in found.controls for i in control.sources()]
             yield from _unknown_controls(f"frameworks/{name}.yml", derived.through, ids, base)
         yield from _without_title(corpus, name, found, base)
 
@@ -87,7 +87,7 @@ def _without_title(
     for control in found.controls:
         if control.title or control.id in named:
             continue
-        if base and not control.through and control.id in base.by_id:
+        if base and control.through is None and control.id in base.by_id:
             continue
         yield RuleProblem(
             f"frameworks/{framework}.yml", 1, f"{control.id} has no title",
