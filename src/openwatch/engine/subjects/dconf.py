@@ -82,7 +82,9 @@ class DconfSubject(Subject):
         }
         used: dict[str, Source] = {"locked": sources[level].locks[self.key]} if locks else {}
         if found is not None:
-            values |= dict(zip(("type", "value"), parse_variant(found[0]), strict=True))
+            kind, text = parse_variant(found[0])
+            # An empty text would be shown as nothing at all.
+            values |= {"type": kind, "value": text or "''"}
             used |= {"value": found[1], "type": found[1]}
         requests = {"current": Request("dconf"), "locked": Request("content", _LOCKS)}
         return Selection((Record(self.key, values, used, "not set", requests),))

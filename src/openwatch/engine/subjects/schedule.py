@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import ClassVar, Final
 
 from openwatch.engine.facts import CouldNot, Reason, Request
@@ -159,13 +160,9 @@ def _numbers(text: str, low: int, high: int, separator: str = "..") -> frozenset
 
 
 def _longest_gap(runs: Callable[[date], bool]) -> int | None:
-    last: int | None = None
-    longest = 0
-    for index in range(_WINDOW):
-        if runs(_START + timedelta(days=index)):
-            longest = max(longest, index - (last if last is not None else -1))
-            last = index
-    return None if last is None else max(longest, _WINDOW - last, 1)
+    days = [index for index in range(_WINDOW) if runs(_START + timedelta(days=index))]
+    gaps = [later - earlier for earlier, later in pairwise(days)]
+    return max(gaps, default=None)
 
 
 def _cron_records(file: FileContent, pattern: str) -> Iterator[Record]:
