@@ -27,6 +27,10 @@ _REFERENCE: Final = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _DYNAMIC: Final = re.compile(r"\$\(|`|\$")
 
 
+BARE: Final = "present"
+"""The value of an argument that is a word alone."""
+
+
 @dataclass(frozen=True, slots=True)
 class _CommandLine:
     """One command line: that of the running kernel, of an entry, or what new entries get."""
@@ -38,8 +42,9 @@ class _CommandLine:
 
 
 class KernelSubject(Subject):
-    """An argument of the kernel (``value`` of ``audit=1`` is ``1``): one record for the running
-    kernel, one for each entry of the boot menu and one for what new entries are made of.
+    """An argument of the kernel (``value`` of ``audit=1`` is ``1``, of a bare word ``present``):
+    one record for the running kernel, one for each entry of the boot menu and one for what new
+    entries are made of.
     """
 
     LABEL: ClassVar[str] = "kernel_argument"
@@ -66,9 +71,9 @@ class KernelSubject(Subject):
             return Record(name, values, requests=requests)
         found: str | None = None
         for word in line.said.split():
-            key, _, value = word.partition("=")
+            key, equals, value = word.partition("=")
             if key == self.name:
-                found = value
+                found = value if equals else BARE
         values = {"present": found is not None, "value": found, "at": line.at}
         sources = dict.fromkeys(values, line.source) if line.source else {}
         return Record(name, values, sources, line.said, requests)

@@ -236,6 +236,7 @@ class MountsSubject(Subject):
         "kind": Kind.TEXT,
         "from": Kind.TEXT,
         "options": Kind.WORDS,
+        "security": Kind.TEXT,
         "removable": Kind.FLAG,
         "encrypted": Kind.FLAG,
     }
@@ -289,6 +290,7 @@ def _record(
         "kind": kind,
         "from": "live" if where is None else "fstab",
         "options": options,
+        "security": next((o[4:] for o in sorted(options) if o.startswith("sec=")), None),
         "removable": removable,
         "encrypted": encrypted,
     }
@@ -296,10 +298,13 @@ def _record(
     raw = f"{source} {target} {type_} {','.join(sorted(options))}"
     requests = dict.fromkeys(("removable", "encrypted"), Request("blocks"))
     if where is not None:
-        own = dict.fromkeys(("target", "source", "type", "kind", "from", "options"), where)
+        own = dict.fromkeys(_WRITTEN, where)
         asked = dict.fromkeys(own, Request("content", FSTAB))
         return Record(name, values, own, raw, {**asked, **requests})
     return Record(name, values, raw=raw, requests=requests)
+
+
+_WRITTEN: Final = ("target", "source", "type", "kind", "from", "options", "security")
 
 
 def _untyped(type_: str, source: str, options: frozenset[str]) -> str:
