@@ -118,7 +118,10 @@ class PamSubject(Subject):
         sources = {} if hidden is None else {"present": hidden.source}
         values: dict[str, Value] = dict.fromkeys(self.FIELDS)
         values |= {"present": False, "service": found.service}
-        return [Record(f"{found.name} {wanted}", values, sources, raw)]
+        name = f"{found.name} {wanted}"
+        if hidden is not None:
+            name += " (never reached)"
+        return [Record(name, values, sources, raw)]
 
     def _is_meant(self, line: PamLine) -> bool:
         if self.module is not None and line.module != self.module:

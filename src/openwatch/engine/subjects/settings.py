@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,7 +40,7 @@ class SettingSubject(Subject):
     """The value of one key, as the program that reads the files would see it."""
 
     LABEL: ClassVar[str] = "setting"
-    FIELDS: ClassVar[Mapping[str, Kind]] = {"value": Kind.TEXT}
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"value": Kind.TEXT, "seconds": Kind.NUMBER}
 
     file: ContentPath | tuple[ContentPath, ...] = Field(
         description="The main file; of several, the first that exists is the one that is read."
@@ -75,12 +76,13 @@ class SettingSubject(Subject):
         name = self.key if self.section is None else f"[{self.section}] {self.key}"
         files, problem = self._files(snapshot)
         if problem is not None:
-            return Selection((Record(name, {"value": problem}),))
+            return Selection((Record(name, {"value": problem, "seconds": problem}),))
         found = [hit for file in files for hit in self._hits(file)]
         if not found:
-            return Selection((Record(name, {"value": None}, raw="not set"),))
+            return Selection((Record(name, {"value": None, "seconds": None}, raw="not set"),))
         value, source = found[0] if self.wins is Wins.FIRST else found[-1]
-        return Selection((Record(name, {"value": value}, {"value": source}, source.text),))
+        values: dict[str, Value] = {"value": value, "seconds": timespan_seconds(value)}
+        return Selection((Record(name, values, dict.fromkeys(values, source), source.text),))
 
     def _files(self, snapshot: Snapshot) -> tuple[tuple[FileContent, ...], CouldNot | None]:
         main: tuple[FileContent, ...] = ()
@@ -105,6 +107,28 @@ class SettingSubject(Subject):
             if (key.lower() if self.ignore_case else key) != wanted or section != self.section:
                 continue
             yield value.lower() if self.lower_case else value, Source(file.path, number, line)
+
+
+_UNITS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("", "s", "sec", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "min", "minute", "minutes"), 60),
+    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600),
+    **dict.fromkeys(("d", "day", "days"), 86400),
+    **dict.fromkeys(("w", "week", "weeks"), 604800),
+}
+_SPAN: Final = re.compile(r"\s*([0-9]{1,12})\s*([a-z]*)(?=\s|[0-9]|\Z)")
+
+
+def timespan_seconds(text: str) -> int | None:
+    """Return a time span of systemd.time(7) in seconds; ``None`` for what is none, or endless."""
+    seconds, position = 0, 0
+    while position < len(text.rstrip()):
+        match = _SPAN.match(text, position)
+        if match is None or match[2] not in _UNITS:
+            return None
+        seconds += int(match[1]) * _UNITS[match[2]]
+        position = match.end()
+    return seconds if position else None
 
 
 def split_setting(line: str, form: Format) -> tuple[str, str]:

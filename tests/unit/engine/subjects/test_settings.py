@@ -10,7 +10,11 @@ import pytest
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.snapshot import Snapshot, make_snapshot
 from openwatch.engine.subjects.files import LineSubject
-from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
+from openwatch.engine.subjects.settings import (
+    SettingSubject,
+    SysctlSubject,
+    timespan_seconds,
+)
 
 
 def content(subject: str, files: dict[str, str] | None = None) -> Fact:
@@ -247,3 +251,15 @@ def test_of_several_lines_the_last_file_has_the_last_one(
 def test_files_of_secrets_are_never_asked_for(path: str) -> None:
     with pytest.raises(ValueError, match=r"secrets|absolute"):
         LineSubject.model_validate({"file": path, "pattern": ".*"})
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("900", 900), ("900s", 900), ("15min", 900), ("1h 30min", 5400), ("1h30m", 5400),
+        ("2 d", 172800), ("0", 0), ("infinity", None), ("", None), ("10x", None), ("-5", None),
+        ("5 minutes ago", None), ("1.5h", None),
+    ],
+)  # fmt: skip
+def test_a_time_span_of_systemd_in_seconds(text: str, seconds: int | None) -> None:
+    assert timespan_seconds(text) == seconds
