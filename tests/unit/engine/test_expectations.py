@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from openwatch.engine.rules.expectations import Expectation, as_number, holds, sentence, shown
+from openwatch.engine.rules.variables import Bound, Tier
 from openwatch.engine.subjects import Kind, Value
 
 
@@ -102,7 +103,7 @@ def test_an_expectation_that_says_nothing_or_nonsense_is_refused(document: objec
 def test_variables_are_bound_as_values_and_never_as_text() -> None:
     expectation = expect({"at_most": {"var": "days"}})
     assert expectation.variables() == {"days"}
-    bound = expectation.bind({"days": 90})
+    bound = expectation.bind({"days": Bound(90, Tier.DEFAULT)})
     assert holds(bound, "90")
     assert not holds(bound, "91")
 
