@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Final, cast
 
 from pydantic import (
@@ -21,6 +21,7 @@ from pydantic_core import CoreSchema
 
 from openwatch.engine.rules.variables import Bound, VariableType
 from openwatch.engine.subjects.base import Kind, Pattern, Value
+from openwatch.engine.versions import PackageVersion
 
 Scalar = Annotated[str | int | bool, Field(union_mode="left_to_right")]
 Bindings = Mapping[str, Bound]
@@ -71,6 +72,11 @@ class Expectation(BaseModel):
     none_of: ListOperand | None = None
     at_least: NumberOperand | None = None
     at_most: NumberOperand | None = None
+    at_least_version: str | None = Field(
+        default=None,
+        pattern=r"^[0-9][0-9A-Za-z.+~^:_-]*$",
+        description="The version of a package is this one or newer, as its manager compares them.",
+    )
     matches: Pattern | None = Field(default=None, description="The whole value matches.")
     not_matches: Pattern | None = None
     includes: ListOperand | None = Field(default=None, description="All of these are there.")
@@ -125,6 +131,11 @@ class Expectation(BaseModel):
     def _tests(self) -> Mapping[str, Any]:
         return {name: v for name in _TESTS if (v := getattr(self, name)) is not None}
 
+    @cached_property
+    def sentences(self) -> dict[Kind, str]:
+        """What :func:`sentence` has said of this expectation before."""
+        return {}
+
     def variables(self) -> frozenset[str]:
         """Return the names of the variables that this expectation needs."""
         return self._variables
@@ -172,12 +183,13 @@ class Expectation(BaseModel):
 
 _TESTS: Final = (
     "equals", "not_equals", "one_of", "none_of", "at_least", "at_most", "matches", "not_matches",
-    "includes", "excludes", "only", "no_more_than", "present",
+    "includes", "excludes", "only", "no_more_than", "present", "at_least_version",
 )  # fmt: skip
 
 _ANY: Final = frozenset({"equals", "not_equals", "one_of", "none_of", "present"})
 _FITTING: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.TEXT: _ANY | {"at_least", "at_most", "matches", "not_matches"},
+    Kind.VERSION: _ANY | {"at_least_version", "matches", "not_matches"},
     Kind.NUMBER: _ANY | {"at_least", "at_most"},
     Kind.FLAG: frozenset({"equals"}),
     Kind.MODE: frozenset({"equals", "one_of", "no_more_than", "present"}),
@@ -188,6 +200,7 @@ _LISTS: Final = frozenset({"one_of", "none_of", "includes", "excludes", "only"})
 _COMPARING: Final = _LISTS | {"equals", "not_equals"}
 _WRITTEN: Final[Mapping[Kind, str]] = {
     Kind.TEXT: "text in quotes, or a whole number",
+    Kind.VERSION: "text in quotes",
     Kind.NUMBER: "a whole number without quotes",
     Kind.FLAG: "true or false without quotes",
     Kind.MODE: "3 or 4 octal digits in quotes",
@@ -204,7 +217,7 @@ def _comparable(operand: object, kind: Kind) -> bool:
             return type(operand) is int
         case Kind.MODE:
             return isinstance(operand, str) and bool(_OCTAL.fullmatch(operand))
-        case Kind.TEXT | Kind.WORDS:
+        case Kind.TEXT | Kind.WORDS | Kind.VERSION:
             return not isinstance(operand, bool)
 
 
@@ -248,6 +261,8 @@ def _test(name: str, wanted: Any, value: Value) -> bool:
             return (number := as_number(value)) is not None and number >= wanted
         case "at_most":
             return (number := as_number(value)) is not None and number <= wanted
+        case "at_least_version":
+            return isinstance(value, PackageVersion) and value.at_least(wanted)
         case "matches":
             return re.fullmatch(wanted, str(value)) is not None
         case "not_matches":
@@ -288,15 +303,19 @@ def _same(value: Value, wanted: str | int | bool) -> bool:
     return value == wanted
 
 
+@lru_cache(maxsize=4096)
 def _words(wanted: tuple[str | int | bool, ...]) -> frozenset[str]:
     return frozenset(str(word) for word in wanted)
 
 
 def sentence(expectation: Expectation, kind: Kind) -> str:
     """Return the expectation in words, for example ``at least 1 and at most 365``."""
-    parts = [_phrase(name, wanted, kind) for name, wanted in expectation.tests().items()]
-    text = " and ".join(parts)
-    return f"{text}, or not set" if expectation.or_absent else text
+    known = expectation.sentences.get(kind)
+    if known is None:
+        parts = [_phrase(name, wanted, kind) for name, wanted in expectation.tests().items()]
+        known = " and ".join(parts) + (", or not set" if expectation.or_absent else "")
+        expectation.sentences[kind] = known
+    return known
 
 
 def _phrase(name: str, wanted: Any, kind: Kind) -> str:
@@ -317,6 +336,8 @@ def _phrase(name: str, wanted: Any, kind: Kind) -> str:
             return f"at least {wanted}"
         case "at_most":
             return f"at most {wanted}"
+        case "at_least_version":
+            return f"version {wanted} or newer"
         case "matches":
             return f"like /{wanted}/"
         case "not_matches":
