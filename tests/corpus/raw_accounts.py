@@ -69,7 +69,7 @@ def _home(host: Host, user: str, uid: int, gid: int, home: str) -> str:
         strange = _owner(host, file) != (uid, gid) or int(file.mode, 8) & 0o7037
         if name[0] == "." and "/" not in name and strange:
             text += _line(host, "D", path, file)
-    for name in (".forward", ".netrc", ".rhosts", ".shosts"):
+    for name in (".forward", ".netrc", ".rhosts", ".shosts", ".bash_history"):
         if f"{home}/{name}" in inside:
             text += _line(host, "S", f"{home}/{name}", inside[f"{home}/{name}"])
     text += "".join(

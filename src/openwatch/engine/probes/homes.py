@@ -87,6 +87,9 @@ one() {
     f=$home/$f
     if [ -e "$f" ] || [ -L "$f" ]; then stat -c 'S %a|%u|%g|%n' -- "$f"; fi
   done
+  # A link, such as one to /dev/null, keeps no history here.
+  f=$home/.bash_history
+  if [ -f "$f" ] && [ ! -L "$f" ]; then stat -c 'S %a|%u|%g|%n' -- "$f"; fi
   """
     f"for f in {' '.join(INIT_FILES)}; do"
     r"""

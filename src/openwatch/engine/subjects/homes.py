@@ -99,7 +99,7 @@ def _is_defined(home: Home) -> bool:
 
 class HomeFileSubject(_HomeSubject):
     """Dot files of homes: all that are not the user's own, or have a mode beyond 0740; and
-    .forward, .netrc, .rhosts and .shosts whatever their mode is.
+    .bash_history, .forward, .netrc, .rhosts and .shosts whatever their mode is.
     """
 
     LABEL: ClassVar[str] = "home_file"
