@@ -7,6 +7,7 @@ unreadable directory makes an existing file invisible to stat(1) and to a glob.
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -23,6 +24,13 @@ MAX_FILES_PER_GLOB: Final = 500
 """A pattern that matches more files than this is reported as truncated."""
 
 _SAFE_GLOB: Final = re.compile(r"/[A-Za-z0-9_@%+=:,./*?\[\]{}~ -]*\Z")
+
+_FILES: Final = b"#files"
+_AGAIN: Final = b"#again"
+_END: Final = b"#end"
+
+_LAST_LINE: Final = re.compile(rb"(?m)^( .*\n)(?=[^ \n])")
+"""The last line of a file that does not end it with a newline: an empty line follows all others."""
 
 # Sets $s to what can be said of the directory that holds a path: ok, denied, or partial (a pattern
 # over several directories, seen by a user who may not enter them all). It walks up to the first
@@ -94,12 +102,18 @@ def _word(path: str) -> str:
 
 
 class _PathProbe(Probe):
-    """Shared by both file probes: one item for all paths, one block of the answer per request."""
+    """Shared by both file probes: one item for all paths, one block of the answer per request.
+
+    A block names files; what the host says of them follows all blocks, behind ``#files``, from one
+    process for all files. A block that already says it (a line that begins with ``=``) stays as
+    it is.
+    """
 
     verb: str
     seconds: int
     max_bytes: int
     each: str
+    all: str
 
     def items(self, requests: Sequence[Request]) -> tuple[Item, ...]:
         return (self._item(requests),)
@@ -110,7 +124,12 @@ class _PathProbe(Probe):
             f"q {quote(request.subject)} {_kind(request.subject)} {word}"
             for request, word in zip(requests, words, strict=True)
         ]
-        body = _PARENT + self.first(words) + self.each + "\n".join(steps) + "\nexit 0"
+        body = (
+            f"{_PARENT}{self.first(words)}{self.each}o=$(\n" + "\n".join(steps) + "\n)\n"
+            f"printf '%s\\n' \"$o\" '{_FILES.decode()}'\n"
+            f"files() {{ printf '%s\\n' \"$o\" | sed -n '/^\\//p' | sort -u; }}\n"
+            f"{self.all}echo '{_END.decode()}'\nexit 0"
+        )
         return Item(self.name, body, self.verb, self.seconds, self.max_bytes)
 
     def first(self, words: Sequence[str]) -> str:
@@ -121,15 +140,24 @@ class _PathProbe(Probe):
         """Return a block without secrets."""
         return block
 
+    @abstractmethod
+    def told(self, answer: bytes, *, whole: bool) -> dict[bytes, bytes]:
+        """Return what stands behind ``#files`` by path: the lines that stand for its name."""
+
     def facts(
         self, requests: Sequence[Request], results: Mapping[str, ItemResult]
     ) -> Iterable[Fact]:
         item = self._item(requests)
         result = results.get(item.id)
         problem = failure(item, result)
-        blocks = _blocks(b"" if result is None else result.output)
+        named, _, answer = (b"" if result is None else result.output).partition(
+            b"\n" + _FILES + b"\n"
+        )
+        blocks = _blocks(named if named.endswith(b"\n") or not named else named + b"\n")
+        whole = answer.endswith(_END + b"\n")
+        told = self.told(answer, whole=whole)
         for request in requests:
-            block = blocks.get(request.subject)
+            block = _resolved(blocks.get(request.subject), told, whole=whole)
             # A block counts only when the answer was not cut inside of it.
             missing = None if block is not None else problem or CouldNot(Reason.INCOMPLETE)
             yield Fact(
@@ -150,22 +178,36 @@ class StatProbe(_PathProbe):
     seconds = 20
     max_bytes = 4 * 1024 * 1024
     # The same stat -c format is understood by GNU coreutils and by busybox. No size and no time: a
-    # log that grows is no change of the host. One process for all that a pattern matches, unless
-    # one of them is a link to nowhere or is refused; only root can tell these two apart.
+    # log that grows is no change of the host. One process for all paths; a link to nowhere and one
+    # that is refused are asked for alone, and only root can tell these two apart.
     each = r"""
 t() { stat -L -c '=%a|%u|%g|%U|%G|%F|%n' -- "$@" 2>/dev/null; }
 q() {
   p=$1; k=$2; shift 2; parent "$p" "$k"
   printf '@%s %s\n' "$s" "$p"
-  case "$*" in *"$nl"*) echo "?$p"; echo .; return;; esac
-  if o=$(t "$@"); then printf '%s\n' "$o"
-  else for f do
-    [ -e "$f" ] || [ -L "$f" ] || continue
-    t "$f" || { if [ -L "$f" ] && [ "$u" = 0 ]; then echo "~$f"; else echo "!$f"; fi; }
-  done; fi
+  case "$*" in *"$nl"*) printf '?%s\n.\n' "$p"; return;; esac
+  for f do
+    if [ -e "$f" ]; then printf '%s\n' "$f"
+    elif [ -L "$f" ]; then
+      t "$f" || if [ "$u" = 0 ]; then printf '~%s\n' "$f"; else printf '!%s\n' "$f"; fi
+    fi
+  done
   echo .
 }
 """
+    all = r"""
+if command -v xargs >/dev/null 2>&1; then
+  files | tr '\n' '\0' | xargs -0 stat -L -c '=%a|%u|%g|%U|%G|%F|%n' -- 2>/dev/null
+else files | while IFS= read -r f; do t "$f"; done; fi
+"""
+
+    def told(self, answer: bytes, *, whole: bool) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        for line in answer.split(b"\n")[:-1]:
+            fields = line.split(b"|", 6)
+            if line.startswith(b"=") and len(fields) == 7:
+                found[fields[6]] = line + b"\n"
+        return found
 
     def read(self, fact: Fact) -> tuple[FileStat, ...] | CouldNot:
         """Return the files that the path or pattern matches, or why they could not be seen."""
@@ -194,33 +236,65 @@ class ContentProbe(_PathProbe):
     verb = "cat"
     seconds = 20
     max_bytes = 16 * 1024 * 1024
-    # Each line of a file is printed behind a blank, so that no content can pass for a frame. The
-    # bare echo ends a last line that has no newline; it is an empty line otherwise.
+    # Each line of a file is printed behind a blank, so that no content can pass for a frame. What
+    # looks empty is read at once: files of the kernel have no size.
     each = rf"""
+one() {{
+  printf '=%s\n' "$1"; sed 's/^/ /' "$1" || printf '!%s\n' "$1"
+  echo
+}}
 q() {{
   p=$1; k=$2; shift 2; parent "$p" "$k"
   printf '@%s %s\n' "$s" "$p"
   n=0
   for f do
-    case $f in *"$nl"*) echo "?$p"; continue;; esac
+    case $f in *"$nl"*) printf '?%s\n' "$p"; continue;; esac
     if [ ! -f "$f" ]; then
       # A link to /dev/null hides the files of the same name in other directories.
       if [ -L "$f" ] && [ -c "$f" ]; then printf '=%s\n\n' "$f"
-      elif [ -L "$f" ] && [ ! -e "$f" ] && [ "$u" != 0 ]; then echo "!$f"; fi
+      elif [ -L "$f" ] && [ ! -e "$f" ] && [ "$u" != 0 ]; then printf '!%s\n' "$f"; fi
       continue
     fi
-    n=$((n+1)); [ $n -le {MAX_FILES_PER_GLOB} ] || {{ echo "+$f"; break; }}
+    n=$((n+1)); [ $n -le {MAX_FILES_PER_GLOB} ] || {{ printf '+%s\n' "$f"; break; }}
     case $big in *"
 $f
-"*) echo "+$f"; continue;; esac
-    if [ -r "$f" ]; then
-      echo "=$f"; sed 's/^/ /' "$f" || echo "!$f"
-      echo
-    else echo "!$f"; fi
+"*) printf '+%s\n' "$f"; continue;; esac
+    if [ ! -r "$f" ]; then printf '!%s\n' "$f"
+    elif [ -s "$f" ]; then printf '%s\n' "$f"
+    else one "$f"; fi
   done
   echo .
 }}
 """
+    # GNU sed names the files itself and reads all in one process; others get a process a file. One
+    # that failed on a file may have left out others, or a part of one: then all are read once more.
+    all = rf"""
+each() {{ files | while IFS= read -r f; do one "$f"; done; }}
+g=$(printf x | sed -s -n F 2>/dev/null)
+if [ -n "$g" ] && command -v xargs >/dev/null 2>&1; then
+  files | tr '\n' '\0' |
+    xargs -0 sh -c 'sed -s -e 1F -e "s/^/ /" -- "$@"; r=$?; echo; exit $r' sh ||
+    {{ echo '{_AGAIN.decode()}'; each; }}
+else each; fi
+"""
+
+    def told(self, answer: bytes, *, whole: bool) -> dict[bytes, bytes]:
+        first, again, second = (b"\n" + answer).partition(b"\n" + _AGAIN + b"\n")
+        found: dict[bytes, list[bytes]] = {}
+        current: list[bytes] = []
+        for line in (second if again else first).split(b"\n")[:-1]:
+            match line[:1]:
+                case b"/":
+                    current = found.setdefault(line, [b"=" + line + b"\n"])
+                case b"=":
+                    current = found.setdefault(line[1:], [line + b"\n"])
+                case b" " | b"!":
+                    current.append(line + b"\n")
+                case _:
+                    continue
+        if found and not whole:
+            found.popitem()  # the answer was cut inside of it
+        return {path: b"".join(lines) + b"\n" for path, lines in found.items()}
 
     def first(self, words: Sequence[str]) -> str:
         # One process tells the sizes of all files; the names of large ones stand in $big.
@@ -232,7 +306,7 @@ $f
         )
 
     def clean(self, block: bytes) -> bytes:
-        return redact(block)
+        return redact(_LAST_LINE.sub(rb"\1\n", block))
 
     def read(self, fact: Fact) -> tuple[FileContent, ...] | CouldNot:
         """Return the files that the path or pattern matches, sorted by path."""
@@ -287,6 +361,26 @@ def _blocks(output: bytes) -> dict[str, bytes]:
         if subject and (body == b".\n" or body.endswith(b"\n.\n")):
             blocks[subject.decode("utf-8", "backslashreplace")] = part
     return blocks
+
+
+def _resolved(block: bytes | None, told: Mapping[bytes, bytes], *, whole: bool) -> bytes | None:
+    """Return a block with what was told of the files that it names; ``None``: not all was told.
+
+    Of a file that is missing from a whole answer the host refused to tell.
+    """
+    if block is None or b"\n/" not in block:
+        return block
+    lines: list[bytes] = []
+    for line in block.removesuffix(b"\n").split(b"\n"):
+        if not line.startswith(b"/"):
+            lines.append(line + b"\n")
+        elif line in told:
+            lines.append(told[line])
+        elif whole:
+            lines.append(b"!" + line + b"\n")
+        else:
+            return None
+    return b"".join(lines)
 
 
 def _head(fact: Fact) -> list[str] | CouldNot:
