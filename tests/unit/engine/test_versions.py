@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openwatch.engine.rules.expectations import Expectation, holds
+from openwatch.engine.subjects.base import Kind
 from openwatch.engine.versions import PackageVersion, compare_dpkg, compare_rpm
 
 ORDERED_DPKG = (
@@ -52,6 +54,16 @@ def test_at_least_leaves_the_release_open_where_none_is_named() -> None:
     assert not PackageVersion("0:1.9.5-1.el9", "rpm").at_least("1.9.5-2")
     assert not PackageVersion("1.9.5~rc1-1", "dpkg").at_least("1.9.5")
     assert PackageVersion("1:1.0-1", "dpkg").at_least("2.0")
+
+
+def test_a_rule_asks_for_a_version_of_a_package_alone() -> None:
+    wanted = Expectation.model_validate({"at_least_version": "1.9.5p2"})
+    assert holds(wanted, PackageVersion("0:1.9.5p2-1.el8", "rpm"))
+    assert not holds(wanted, PackageVersion("1.9.5p2~rc1-1", "dpkg"))
+    assert not holds(wanted, None)
+    assert wanted.problems(Kind.VERSION) == []
+    assert wanted.problems(Kind.TEXT)
+    assert not Expectation.model_validate("1.0").problems(Kind.VERSION)
 
 
 piece = st.sampled_from([*"0123456789", "00", "10", "a", "b", "Z", ".", "+", "~", "-", "^", "rc"])

@@ -10,6 +10,7 @@ from typing import Final
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.frames import ItemResult
 from openwatch.engine.probes.base import Item, Probe, TableProbe, failure, first_line
+from openwatch.engine.versions import PackageVersion, Scheme
 
 UNIT_NAME: Final = re.compile(
     r"[A-Za-z0-9@_.:\\-]*[A-Za-z0-9_.:\\-]\.(?:service|socket|timer|target|mount|path)\Z"
@@ -30,7 +31,7 @@ class Package:
     """One installed package. ``status`` is the dpkg status word, ``installed`` for rpm."""
 
     name: str
-    version: str
+    version: PackageVersion
     arch: str
     status: str
 
@@ -99,15 +100,24 @@ class PackagesProbe(TableProbe):
         if len(lines) < 2 or lines[0] not in ("#dpkg", "#rpm"):
             return CouldNot(Reason.UNPARSABLE, "The package database gave no list.")
         packages: dict[str, Package] = {}
+        scheme: Scheme = "dpkg" if lines[0] == "#dpkg" else "rpm"
         for line in lines[1:]:
             parts = line.split("|")
             if len(parts) != 4 or not parts[0]:
                 return CouldNot(Reason.UNPARSABLE, f"Unexpected line {line[:80]!r}.")
-            package = Package(*parts)
-            known = packages.get(package.name)
+            package = Package(parts[0], PackageVersion(parts[1], scheme), parts[2], parts[3])
+            name = _distinct_name(package)
+            known = packages.get(name)
             if known is None or not known.installed:
-                packages[package.name] = package
+                packages[name] = package
         return packages
+
+
+def _distinct_name(package: Package) -> str:
+    """Return the name; rpm keeps each key in a package of the same name, its id is the version."""
+    if package.name != "gpg-pubkey":
+        return package.name
+    return f"gpg-pubkey-{package.version.rpartition(':')[2].partition('-')[0]}"
 
 
 _NAMES: Final = re.compile(rb"(?m)(?<=^Names=).*$")

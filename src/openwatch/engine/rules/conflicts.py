@@ -149,7 +149,7 @@ def _overlap(ours: Iterable[PlatformRange], theirs: Iterable[PlatformRange]) -> 
 def _agree(one: _Demand, other: _Demand) -> bool:
     """Return whether some value satisfies both. Patterns are given the benefit of the doubt."""
     both = (one.expectation, other.expectation)
-    if any({"matches", "not_matches"} & wish.tests().keys() for wish in both):
+    if any({"matches", "not_matches", "at_least_version"} & wish.tests().keys() for wish in both):
         return True
     values = itertools.chain(*(_candidates(wish, one.kind) for wish in both), _OTHERS[one.kind])
     return any(all(holds(wish, value) for wish in both) for value in values)
@@ -157,6 +157,7 @@ def _agree(one: _Demand, other: _Demand) -> bool:
 
 _OTHERS: Final[Mapping[Kind, tuple[Any, ...]]] = {
     Kind.TEXT: (None, "something else", "0", "1000000"),
+    Kind.VERSION: (None, "something else", "0", "1000000"),
     Kind.NUMBER: (None, -1, 0, 1, 1000000),
     Kind.FLAG: (True, False),
     Kind.MODE: (None, 0),

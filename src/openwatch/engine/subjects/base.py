@@ -19,6 +19,7 @@ class Kind(StrEnum):
     """The type of a field; it decides which tests make sense."""
 
     TEXT = "text"
+    VERSION = "version"
     NUMBER = "number"
     FLAG = "flag"
     MODE = "mode"

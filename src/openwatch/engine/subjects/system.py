@@ -21,7 +21,7 @@ class PackageSubject(Subject):
     """Packages by exact name; each gives one record, installed or not."""
 
     LABEL: ClassVar[str] = "package"
-    FIELDS: ClassVar[Mapping[str, Kind]] = {"installed": Kind.FLAG, "version": Kind.TEXT}
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"installed": Kind.FLAG, "version": Kind.VERSION}
 
     name: str | tuple[str, ...]
 
