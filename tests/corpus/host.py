@@ -120,6 +120,11 @@ class Firewall(_Model):
     )
     unseen: tuple[str, ...] = ()
 
+    @field_validator("saved", mode="before")
+    @classmethod
+    def _texts(cls, value: Mapping[str, Any]) -> dict[str, Any]:
+        return {n: {"content": v} if isinstance(v, str) else v for n, v in value.items()}
+
 
 class SweepEntry(_Model):
     """A file or directory that the walk over the file systems reports."""

@@ -107,12 +107,14 @@ TROUBLES: tuple[Trouble, ...] = (
 def test_a_rule_that_can_measure_nothing_says_so(rule_id: str) -> None:
     rule = corpus().rules[rule_id]
     probes = {request.probe for request in rule.requests()}
+    own = [case.entry.variables for case in cases() if case.rule_id == rule_id]
+    values = next((given for given in own if given), {})
     for platform in concerned(rule):
         if judge(rule, base(platform)).verdict is Verdict.MANUAL:
             continue
         for trouble in TROUBLES:
             cannot: dict[str, Trouble] = dict.fromkeys(probes, trouble)
-            outcome = judge(rule, base(platform), cannot=cannot)
+            outcome = judge(rule, base(platform), cannot=cannot, variables=values)
             assert outcome.verdict is Verdict.ERROR, f"{platform} {trouble}: {told(outcome)}"
             assert outcome.reason is not None
 

@@ -17,6 +17,7 @@ from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
 from openwatch.engine.subjects.aide import AideFileSubject, AideRuleSubject
 from openwatch.engine.subjects.audit import (
     AuditLogSubject,
+    AuditOptionSubject,
     AuditPrivilegedSubject,
     AuditProgramSubject,
     AuditRuleSubject,
@@ -36,7 +37,11 @@ from openwatch.engine.subjects.crypto import CryptoPolicySubject
 from openwatch.engine.subjects.dconf import DconfDatabaseSubject, DconfSubject
 from openwatch.engine.subjects.devices import LinkSubject, ProcessorSubject
 from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
-from openwatch.engine.subjects.firewall import FirewallSubject, OpenPortSubject
+from openwatch.engine.subjects.firewall import (
+    FirewallBootSubject,
+    FirewallSubject,
+    OpenPortSubject,
+)
 from openwatch.engine.subjects.homes import (
     HomeFileSubject,
     HomeSubject,
@@ -144,6 +149,7 @@ class Check(_Model):
     socket: SocketSubject | None = None
     capability: CapabilitySubject | None = None
     firewall: FirewallSubject | None = None
+    firewall_boot: FirewallBootSubject | None = None
     open_port: OpenPortSubject | None = None
     interface: InterfaceSubject | None = None
     chrony: ChronySubject | None = None
@@ -176,6 +182,7 @@ class Check(_Model):
     audit_rule: AuditRuleSubject | None = None
     audit_status: AuditStatusSubject | None = None
     audit_log: AuditLogSubject | None = None
+    audit_option: AuditOptionSubject | None = None
     pam: PamSubject | None = None
     pam_option: PamOptionSubject | None = None
     authselect: AuthselectSubject | None = None
@@ -294,7 +301,7 @@ class Check(_Model):
 
 COMBINATORS: Final = ("all", "any", "none", "not_")
 SUBJECTS: Final = (
-    "firewall", "open_port", "interface", "chrony", "postfix",
+    "firewall", "firewall_boot", "open_port", "interface", "chrony", "postfix",
     "file", "line", "sweep", "setting", "sysctl", "sshd", "package", "unit", "mount", "module",
     "socket", "capability", "kernel_argument", "boot_loader", "mounts",
     "link", "processor", "apparmor_profile", "context", "device_label", "crypto_policy",
@@ -302,7 +309,7 @@ SUBJECTS: Final = (
     "home", "home_file", "home_tree", "init_file", "open_private_key", "root_path", "ssh_client",
     "sudo_default", "sudo_rule", "sudo_include",
     "audit_watch", "audit_syscall", "audit_program", "audit_privileged", "audit_rule",
-    "audit_status", "audit_log", "pam", "pam_option",
+    "audit_status", "audit_log", "audit_option", "pam", "pam_option",
     "authselect", "limit", "shell_variable", "umask",
     "section", "dconf", "dconf_database", "rsyslog_action", "rsyslog_input", "rsyslog_global",
     "rsyslog_file", "aide_file", "aide_rule", "schedule", "apt_option", "apt_source", "repository",

@@ -1,0 +1,105 @@
+"""Chains, rules and matches: the parts of nftables and iptables that decide about a packet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final
+
+Network = IPv4Network | IPv6Network
+Range = tuple[int, int]
+Literal = str | Range | Network
+"""A value that a field of a packet is compared with: a word, whole numbers from-to, a network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One comparison: a field of the packet is one of these values.
+
+    ``values`` of ``None``: nobody can say. An interface may end in ``*``. ``flags`` are compared
+    under ``mask``.
+    """
+
+    __test__ = False
+
+    field: str
+    values: tuple[Literal, ...] | None = None
+    mask: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Alternatives of tests that hold together; or the opposite of that."""
+
+    options: tuple[tuple[Test, ...], ...]
+    negated: bool = False
+
+    def tests(self) -> tuple[Test, ...]:
+        """Return all tests of all alternatives."""
+        return tuple(test for option in self.options for test in option)
+
+
+UNKNOWN: Final = Match(((Test("unknown"),),))
+
+
+class Effect(StrEnum):
+    """What a rule does with a packet that it matches. A rejected packet is dropped as well."""
+
+    ACCEPT = "accept"
+    DROP = "drop"
+    JUMP = "jump"
+    GOTO = "goto"
+    RETURN = "return"
+    NOTHING = "nothing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: all of its matches have to hold."""
+
+    matches: tuple[Match, ...]
+    effect: Effect
+    target: str = ""
+    limited: bool = False
+    """Whether it counts packets and stops at a rate: a limit, a meter, a list of recent ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A chain; one with a hook is a base chain, to which the kernel gives packets.
+
+    ``scope`` names what jumps stay in: a table of nftables, or of iptables with its family.
+    """
+
+    scope: str
+    name: str
+    families: frozenset[str]
+    rules: tuple[Rule, ...] = ()
+    type: str = ""
+    hook: str = ""
+    priority: int = 0
+    policy: Effect = Effect.ACCEPT
+
+
+@dataclass(frozen=True, slots=True)
+class Ruleset:
+    """All chains of a host. ``unseen`` says what else there may be that was not looked at."""
+
+    chains: Mapping[tuple[str, str], Chain] = field(default_factory=dict[tuple[str, str], Chain])
+    unseen: str = ""
+
+    def base_chains(self, family: str, hook: str) -> tuple[Chain, ...]:
+        """Return the base chains that filter packets of a family at a hook, in their order."""
+        found = [
+            chain
+            for chain in self.chains.values()
+            if chain.hook == hook and family in chain.families and chain.type != "nat"
+        ]
+        return tuple(sorted(found, key=lambda chain: (chain.priority, chain.scope, chain.name)))
+
+    def with_chains(self, chains: Mapping[tuple[str, str], Chain]) -> Ruleset:
+        """Return this ruleset and further chains, which take the place of those of one name."""
+        return Ruleset({**self.chains, **chains}, self.unseen)
