@@ -24,7 +24,7 @@ class SshdProbe(TableProbe):
     # sshd refuses to answer; the collector makes nothing on the host, so that is said as it is.
     body = r"""
 command -v sshd >/dev/null 2>&1 || exit 127
-v() { sed -n "s/^[[:space:]]*$1=//p" "$2" 2>/dev/null | tail -n 1 | tr -d "\"'"; }
+v() { [ ! -r "$2" ] || sed -n "s/^[[:space:]]*$1=//p" "$2" 2>/dev/null | tail -n 1 | tr -d "\"'"; }
 c=/etc/crypto-policies/back-ends/opensshserver.config
 o="$(v SSHD_OPTS /etc/default/ssh) $(v OPTIONS /etc/sysconfig/sshd)"
 if grep -qs '^CRYPTO_POLICY=' $c; then
