@@ -124,7 +124,7 @@ def _told(result: Result) -> str:
         return _counted(first, [o for o in seen if o.fact == first.fact and o.field != "count"])
     if first.actual == NO_RECORD:
         wanted = "" if result.truth else f"; expected: {first.field} {first.expected}"
-        return f"There is no such {first.subject}{wanted}.{_more(deciding)}"
+        return f"There is no {first.subject}{wanted}.{_more(deciding)}"
     if result.truth:
         return _all_of(first.subject, deciding)
     label = "" if first.field in _SPOKEN_FOR else f" {first.field}"

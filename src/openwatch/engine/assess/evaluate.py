@@ -248,7 +248,7 @@ def _no_record(
     name, expectation = next(iter(expect.items()))
     observation = Observation(
         fact=_primary(subject).id,
-        subject=subject.LABEL,
+        subject=_described(check, subject, context),
         field=name,
         expected=sentence(expectation, subject.fields_of()[name]),
         actual=NO_RECORD,
@@ -256,6 +256,13 @@ def _no_record(
         command=_command(_primary(subject), context),
     )
     return Result(truth, (observation,))
+
+
+def _described(check: Check, subject: Subject, context: Context) -> str:
+    """Return what was looked for and not found, in words."""
+    kinds = subject.fields_of()
+    filters = (f"{n} {sentence(e.bind(context.bound), kinds[n])}" for n, e in check.where.items())
+    return f"{subject.title()}{' with ' if check.where else ''}{', '.join(filters)}"
 
 
 def _judged_field(

@@ -11,11 +11,6 @@ from openwatch.engine.rules.expectations import sentence
 from openwatch.engine.rules.schema import Check, PlatformRange, Quantifier, Rule
 from openwatch.engine.subjects.base import Kind, Subject
 
-_PRIMARY: Final = ("key", "path", "name", "target", "service", "option", "pattern")
-"""The parameters that say what a subject is about, in the order in which they are looked for."""
-
-_MAX_PLACES: Final = 4
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -85,9 +80,9 @@ def _lines(check: Check, depth: int) -> Iterator[Line]:
 
 def _leaf(check: Check, subject: Subject) -> str:
     kinds = subject.fields_of()
-    about = f"{subject.LABEL.replace('_', ' ')}{_named(subject)}"
+    about = subject.title()
     if check.where:
-        about += f" where {_tests(check.where, kinds)}"
+        about += f" with {_tests(check.where, kinds)}"
     if check.count is not None:
         return f"{about}: there are {sentence(check.count, Kind.NUMBER)}"
     lead = {Quantifier.EVERY: "", Quantifier.SOME: "one has ", Quantifier.NONE: "none has "}
@@ -99,19 +94,6 @@ def _tests(expectations: Any, kinds: Any) -> str:
     return ", ".join(
         f"{name} {sentence(expectation, kinds[name])}" for name, expectation in expectations.items()
     )
-
-
-def _named(subject: Subject) -> str:
-    values = (getattr(subject, name, None) for name in _PRIMARY)
-    match next((value for value in values if value), None):
-        case None:
-            return ""
-        case str(name):
-            return f" {name}"
-        case several:
-            names: tuple[str, ...] = several
-            rest = f" and {len(names) - _MAX_PLACES} more" if len(names) > _MAX_PLACES else ""
-            return f" {', '.join(names[:_MAX_PLACES])}{rest}"
 
 
 def _place(request: Request) -> str:

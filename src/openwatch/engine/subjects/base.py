@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -67,9 +67,26 @@ class Subject(BaseModel):
     FIELDS: ClassVar[Mapping[str, Kind]]
     LABEL: ClassVar[str]
 
+    NOUN: ClassVar[str] = ""
+    """What one record is called, where that is not the label."""
+
     def fields_of(self) -> Mapping[str, Kind]:
         """Return the fields of a record of this subject."""
         return self.FIELDS
+
+    def title(self) -> str:
+        """Return what is looked at in words, for example ``unit ssh.service``."""
+        noun = self.NOUN or self.LABEL.replace("_", " ")
+        values = (getattr(self, name, None) for name in _PRIMARY)
+        match next((value for value in values if value), None):
+            case None:
+                return noun
+            case str(name):
+                return f"{noun} {name}"
+            case several:
+                names: tuple[str, ...] = several
+                rest = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+                return f"{noun} {', '.join(names[:_MAX_NAMES])}{rest}"
 
     @abstractmethod
     def requests(self) -> tuple[Request, ...]:
@@ -78,6 +95,12 @@ class Subject(BaseModel):
     @abstractmethod
     def select(self, snapshot: Snapshot) -> Selection:
         """Return the records, read from a snapshot. Pure."""
+
+
+_PRIMARY: Final = ("key", "path", "name", "target", "service", "option", "file")
+"""The parameters that say what a subject is about, in the order in which they are looked for."""
+
+_MAX_NAMES: Final = 4
 
 
 def _compiles(value: str) -> str:

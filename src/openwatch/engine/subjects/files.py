@@ -216,6 +216,7 @@ class SweepSubject(Subject):
     """
 
     LABEL: ClassVar[str] = "sweep"
+    NOUN: ClassVar[str] = "file or directory"
     FIELDS: ClassVar[Mapping[str, Kind]] = {
         "path": Kind.TEXT,
         "type": Kind.TEXT,

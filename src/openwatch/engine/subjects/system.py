@@ -149,6 +149,7 @@ class SocketSubject(Subject):
     """Listening sockets."""
 
     LABEL: ClassVar[str] = "socket"
+    NOUN: ClassVar[str] = "listening socket"
     FIELDS: ClassVar[Mapping[str, Kind]] = {
         "protocol": Kind.TEXT,
         "address": Kind.TEXT,
