@@ -8,6 +8,7 @@ directory is missing, /etc/audit/audit.rules is loaded as it stands.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, Final, Literal
 
@@ -32,6 +33,7 @@ from openwatch.engine.subjects.audit_rules import (
 )
 from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value, as_list
 from openwatch.engine.subjects.files import Path, read_files
+from openwatch.engine.subjects.settings import SettingSubject
 
 RULES: Final = Request("content", "/etc/audit/rules.d/*.rules")
 DIRECTORY: Final = Request("stat", "/etc/audit/rules.d")
@@ -288,14 +290,18 @@ def _silences(rule: AuditRule) -> bool:
 class AuditStatusSubject(Subject):
     """One option of the audit system: what the kernel has now, and what the rules set at boot.
 
-    ``loginuid_immutable`` is 1 where nobody can change a login id once it is set. Where the host
-    cannot audit at all, no option is set.
+    ``loginuid_immutable`` is 1 where nobody can change a login id once it is set;
+    ``continue_loading`` is only an order to auditctl(8), of which the kernel knows nothing. Where
+    the host cannot audit at all, no option is set.
     """
 
     LABEL: ClassVar[str] = "audit_status"
     FIELDS: ClassVar[Mapping[str, Kind]] = {"running": Kind.NUMBER, "persisted": Kind.NUMBER}
 
-    key: Literal["enabled", "failure", "backlog_limit", "rate_limit", "loginuid_immutable"]
+    key: Literal[
+        "enabled", "failure", "backlog_limit", "rate_limit", "loginuid_immutable",
+        "continue_loading",
+    ]  # fmt: skip
 
     def requests(self) -> tuple[Request, ...]:
         return (KERNEL, *PERSISTED_REQUESTS)
@@ -327,7 +333,53 @@ _OPTIONS: Final = {
     "backlog_limit": "-b",
     "rate_limit": "-r",
     "loginuid_immutable": "--loginuid-immutable",
+    "continue_loading": "-c",
 }
+
+
+class AuditOptionSubject(Subject):
+    """A key of auditd.conf(5); keys and values are the same in any case, the last line counts.
+
+    ``percent`` is the number of a share of the disk (``25%``).
+    """
+
+    LABEL: ClassVar[str] = "audit_option"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {"value": Kind.TEXT, "percent": Kind.NUMBER}
+
+    key: str = Field(pattern=r"^[a-z0-9_]+$")
+
+    def requests(self) -> tuple[Request, ...]:
+        return self._setting().requests()
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        (record,) = self._setting().select(snapshot).records
+        value = record.values["value"]
+        percent: Value = value if isinstance(value, CouldNot) else _percent(value)
+        sources = dict.fromkeys(self.FIELDS, record.sources.get("value"))
+        return Selection(
+            (
+                Record(
+                    record.name,
+                    {"value": value, "percent": percent},
+                    {field: source for field, source in sources.items() if source is not None},
+                    record.raw,
+                ),
+            )
+        )
+
+    def _setting(self) -> SettingSubject:
+        return SettingSubject(
+            file="/etc/audit/auditd.conf",
+            key=self.key,
+            comment="#",
+            ignore_case=True,
+            lower_case=True,
+        )
+
+
+def _percent(value: Value) -> int | None:
+    match = re.fullmatch(r"([0-9]{1,2})%", value) if isinstance(value, str) else None
+    return int(match.group(1)) if match else None
 
 
 class AuditLogSubject(Subject):

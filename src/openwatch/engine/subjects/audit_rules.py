@@ -124,7 +124,7 @@ class Ruleset:
     def __init__(self, rules: Sequence[AuditRule], options: dict[str, tuple[int, Source]]) -> None:
         self.rules = tuple(rules)
         self.options = options
-        """The last value of ``-e``, ``-f``, ``-b``, ``-r`` and ``--loginuid-immutable``."""
+        """The last value of ``-e``, ``-f``, ``-b``, ``-r``, ``-c`` and ``--loginuid-immutable``."""
 
     @cached_property
     def _of_paths(self) -> tuple[AuditRule, ...]:
@@ -298,7 +298,7 @@ def _version_order(path: str) -> list[tuple[int, str]]:
 
 def _option(words: list[str]) -> tuple[str, int] | None:
     """Return an option of the whole system (``-e 2``) with its value."""
-    if words == ["--loginuid-immutable"]:
+    if words in (["--loginuid-immutable"], ["-c"]):
         return words[0], 1
     key, value = words[0][:2], "".join((words[0][2:], *words[1:]))
     if key not in ("-e", "-f", "-b", "-r") or not re.fullmatch(r"[0-9]{1,9}", value):
