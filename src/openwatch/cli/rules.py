@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -29,9 +28,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-
-_ID_PATTERN: Final[str] = Rule.model_json_schema()["properties"]["id"]["pattern"]
 
 RulesOption = Annotated[
     Path | None, typer.Option("--rules", help="Use the rules in this directory.")
@@ -143,10 +139,13 @@ def new(
 
     Example: openwatch rules new corpus ssh-quiet --category access-control
     """
-    if not re.fullmatch(_ID_PATTERN, rule_id):
-        usage_error(f"{rule_id} is no id of a rule.", "Use small letters, digits and hyphens.")
+    try:
+        text = rule_template(rule_id, category)
+    except ValueError:
+        advice = "Use small letters, digits and single hyphens, at most 80 in all."
+        usage_error(f"{rule_id} is no id of a rule.", advice)
     place = Path(category.value) / f"{rule_id}.yml"
-    written = [(directory / place, rule_template(rule_id, category))]
+    written = [(directory / place, text)]
     if cases is not None:
         written.append((cases / place, case_template(rule_id)))
     if taken := next((path for path, _ in written if path.exists()), None):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Any, Final
 
-from openwatch.engine.rules.schema import Category
+from pydantic import TypeAdapter
+
+from openwatch.engine.rules.schema import Category, Rule
 
 _RULE: Final = """\
 # A rule is one desired state of a host. docs/rules.md explains every key;
@@ -63,14 +65,16 @@ _CASES: Final = """\
   verdict: fail
 - on: every
   name: the scan may not look
-  cannot: {{"file:/etc/{rule_id}.conf": denied}}
+  cannot: {{"stat:/etc/{rule_id}.conf": denied}}
   verdict: error
   reason: denied
 """
 
 
 def rule_template(rule_id: str, category: Category) -> str:
-    """Return the text of a rule file."""
+    """Return the text of a rule file; raise ``ValueError`` where the id is none."""
+    identifier: TypeAdapter[Any] = TypeAdapter(Annotated[str, Rule.model_fields["id"]])
+    identifier.validate_python(rule_id)
     return _RULE.format(rule_id=rule_id, category=category.value)
 
 

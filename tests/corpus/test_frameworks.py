@@ -1,0 +1,94 @@
+"""The lists of controls, as they are: whole, titled, and consistent with the rules."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from openwatch.engine.assess import assess
+from openwatch.engine.rules import yaml
+from openwatch.engine.rules.coverage import State, coverage, mapped_controls
+from openwatch.engine.rules.schema import Category, Rule
+from openwatch.engine.rules.template import case_template, rule_template
+from openwatch.engine.rules.variables import command_line
+from tests.corpus.cases import CaseEntry, corpus
+from tests.corpus.host import changed_host
+from tests.corpus.test_references import form
+
+TOTALS: Final = {
+    "cis_rhel8": 322, "cis_rhel10": 328, "stig_rhel10": 434,
+    "stig_ubuntu2204": 188, "stig_ubuntu2404": 194,
+    "fedramp_low": 156, "fedramp_moderate": 323, "fedramp_high": 410,
+    "nist_800_171": 110, "cmmc_2": 110,
+}  # fmt: skip
+"""How many controls the publishers name in the versions of frameworks/index.yml."""
+
+BENCHMARKS: Final = [name for name in corpus().frameworks if name.startswith(("cis_", "stig_"))]
+
+
+@pytest.mark.ac("frameworks-01")
+def test_the_lists_are_as_long_as_the_published_ones() -> None:
+    found = {name: len(entry.controls) for name, entry in corpus().controls.items()}
+    assert {name: found[name] for name in TOTALS} == TOTALS
+
+
+@pytest.mark.ac("frameworks-02")
+def test_every_control_has_the_form_of_its_framework() -> None:
+    for name, found in corpus().controls.items():
+        if corpus().frameworks[name].derived:
+            continue
+        for control in found.controls:
+            assert re.fullmatch(form(name), control.id), f"{name}: {control.id}"
+
+
+@pytest.mark.ac("frameworks-02")
+@pytest.mark.parametrize("framework", BENCHMARKS)
+def test_every_control_of_a_benchmark_has_a_title_and_a_level(framework: str) -> None:
+    for mapped in mapped_controls(corpus(), framework):
+        control = mapped.control
+        assert control.title, control.id
+        assert not re.match(r"ensure\b", control.title, re.IGNORECASE), control.id
+        if framework.startswith("cis"):
+            assert control.server or control.workstation, control.id
+            assert mapped.path, control.id
+        else:
+            assert control.severity, control.id
+
+
+@pytest.mark.ac("frameworks-05")
+def test_the_sums_of_every_framework_add_up() -> None:
+    for name in corpus().controls:
+        found = coverage(corpus(), name)
+        parts = (found.covered, found.partial, found.uncovered, found.manual)
+        assert sum(parts) == found.total == len(corpus().controls[name].controls), name
+
+
+@pytest.mark.ac("frameworks-06")
+def test_a_derived_control_has_no_rule_that_its_sources_do_not_have() -> None:
+    for name, entry in corpus().frameworks.items():
+        if entry.derived is None:
+            continue
+        base = {m.control.id: m for m in mapped_controls(corpus(), entry.derived.through)}
+        for mapped in mapped_controls(corpus(), name):
+            sources = [base[i] for i in mapped.control.sources()]
+            allowed = {m.rule.id for source in sources for m in source.rules}
+            assert {m.rule.id for m in mapped.rules} <= allowed, mapped.control.id
+            assert mapped.state is not State.COVERED or mapped.control.through is None
+
+
+@pytest.mark.ac("frameworks-09")
+def test_the_templates_of_a_rule_and_its_cases_hold_as_they_stand() -> None:
+    text = rule_template("a-new-rule", Category.KERNEL)
+    rule = Rule.model_validate(yaml.parse(text))
+    alone = replace(corpus(), rules={rule.id: rule})
+    for document in yaml.parse(case_template("a-new-rule")):
+        entry = CaseEntry.model_validate(document)
+        for platform in entry.on:
+            host = changed_host(platform, entry.given)
+            snapshot = host.snapshot(rule.requests(), entry.cannot)
+            (outcome,) = assess(alone, snapshot, command_line({}))
+            assert outcome.verdict is entry.verdict, f"{platform}: {entry.name}"
+            assert entry.shows is None or entry.shows in str(outcome)
