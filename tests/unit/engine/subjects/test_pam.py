@@ -216,6 +216,45 @@ def test_another_file_of_the_module_is_unknown() -> None:
     assert isinstance(value, CouldNot)
 
 
+RHEL = """
+auth        required      pam_env.so
+auth        required      pam_faildelay.so delay=2000000
+auth        required      pam_faillock.so preauth silent
+auth        [default=1 ignore=ignore success=ok]         pam_usertype.so isregular
+auth        [default=1 ignore=ignore success=ok]         pam_localuser.so
+auth        sufficient    pam_unix.so
+auth        [default=1 ignore=ignore success=ok]         pam_usertype.so isregular
+auth        sufficient    pam_sss.so forward_pass
+auth        required      pam_faillock.so authfail
+auth        required      pam_deny.so
+password    requisite     pam_pwquality.so local_users_only
+password    [default=1 ignore=ignore success=ok]         pam_localuser.so
+password    requisite     pam_pwhistory.so use_authtok
+password    sufficient    pam_unix.so sha512 shadow use_authtok
+password    [success=1 default=ignore]                   pam_localuser.so
+password    sufficient    pam_sss.so use_authtok
+password    required      pam_deny.so
+"""
+
+
+def test_the_stacks_that_authselect_writes() -> None:
+    files = {
+        "/etc/pam.d/system-auth": RHEL,
+        "/etc/pam.d/login": "auth substack system-auth\nauth include postlogin\n"
+        "password include system-auth\n",
+        "/etc/pam.d/postlogin": "session optional pam_umask.so\n",
+    }
+    for service in ("system-auth", "login"):
+        assert modules(files, service, "auth")[-1] == "pam_deny"
+        early, late = pam(files, service=service, phase="auth", module="pam_faillock",
+                          before="pam_unix")  # fmt: skip
+        assert (early.values["first"], late.values["first"]) == (True, False)
+        assert early.values["required"] is late.values["required"] is True
+        (history,) = pam(files, service=service, phase="password", module="pam_pwhistory",
+                         before="pam_unix")  # fmt: skip
+        assert history.values["required"] is history.values["first"] is True
+
+
 LINES = st.lists(
     st.text("auth required[]=\\#@ include substack pam_deny.so1\t-", max_size=40), max_size=8
 )
