@@ -64,7 +64,7 @@ def test_the_state_and_the_rules_of_the_kernel(shell: str, tmp_path: Path) -> No
         ("echo 'Error sending status request (Operation not permitted)' >&2; exit 255",
          Reason.DENIED),
         ("echo 'Error sending status request (Operation not permitted)' >&2", Reason.DENIED),
-        ("echo 'Error - audit support not in kernel' >&2; exit 1", "the kernel cannot audit"),
+        ("echo 'Error - audit support not in kernel' >&2; exit 1", "the kernel offers no auditing here"),
         ("echo 'Cannot open netlink audit socket' >&2; exit 1", Reason.TOOL_FAILED),
         ("echo 'error while loading shared libraries' >&2; exit 127", Reason.TOOL_MISSING),
         ("exit 0", Reason.TOOL_FAILED),

@@ -78,7 +78,7 @@ printf '#status\n%s\n#rules\n%s\n#end\n' "$s" "$l"
         if lines == ["#missing tool"]:
             return KernelAudit(missing="auditctl is not on the host")
         if lines == ["#missing kernel"]:
-            return KernelAudit(missing="the kernel cannot audit")
+            return KernelAudit(missing="the kernel offers no auditing here")
         if "#rules" not in lines or lines[0] != "#status" or lines[-1] != "#end":
             return CouldNot(Reason.UNPARSABLE, "auditctl did not answer as auditctl(8) says.")
         place = lines.index("#rules")

@@ -321,7 +321,7 @@ def test_persisted_and_loaded_rules_are_judged_apart() -> None:
 @pytest.mark.ac("rules-07")
 def test_a_kernel_that_records_nothing_says_why() -> None:
     for kernel, told in (
-        ("#missing kernel\n", "the kernel cannot audit"),
+        ("#missing kernel\n", "the kernel offers no auditing here"),
         ("#missing tool\n", "auditctl is not on the host"),
         ("#status\nenabled 0\n#rules\nNo rules\n#end\n", "enabled 0"),
     ):
