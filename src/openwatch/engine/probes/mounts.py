@@ -195,7 +195,7 @@ for d in """
     f"{' '.join(SYSTEM_DIRECTORIES)}"
     r"""; do a="$a -o -path $d -o -path $d/*"; done
 e="( -type f -o -type d ) ( -perm -0002 -o -perm -4000 -o -perm -2000
- -o ( -uid +0 $nu ) -o ( -gid +0 $ng )
+ -o ( -uid +0 $nu ) -o ( -gid +0 $ng ) -o -name .shosts -o -name shosts.equiv
  -o ( -uid +0 -o -gid +0 -o -perm -0020 ) ( ${a# -o } ) )"
 echo '#files'
 if find / -maxdepth 0 -printf x >/dev/null 2>&1; then
@@ -215,8 +215,9 @@ class SweepProbe(TableProbe):
     """One walk over all local file systems for all questions about trees.
 
     It reports what is world-writable, set-uid or set-gid, or owned by an id that getent(1) does
-    not know; and in the directories of the system what is not root's alone to change. Integer
-    comparisons replace ``-nouser``, which looks every id up in the databases.
+    not know; in the directories of the system what is not root's alone to change; and the lists of
+    trusted hosts of hosts.equiv(5). Integer comparisons replace ``-nouser``, which looks every id
+    up in the databases.
     """
 
     name = "sweep"

@@ -212,7 +212,8 @@ _AREAS: Final[Mapping[Area, tuple[str, ...]]] = {
 class SweepSubject(Subject):
     """What the walk over the local file systems reports: files and directories that are writable
     by everybody, set-uid, set-gid, or owned by an id that nobody has; and in the directories of
-    libraries and commands what does not belong to root alone or what its group may write.
+    libraries and commands what does not belong to root alone or what its group may write;
+    .shosts and shosts.equiv wherever they are.
     """
 
     LABEL: ClassVar[str] = "sweep"
