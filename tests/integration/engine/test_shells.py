@@ -219,7 +219,9 @@ def test_the_walk_finds_what_is_planted(tmp_path: Path) -> None:
     probe = PROBES["sweep"]
     (item,) = probe.items([Request("sweep")])
     # The real program, with the folder in place of the machine's file systems.
-    body = item.body.replace('find "$@" -xdev', f"find '{tmp_path}' -xdev")
+    body = item.body.replace('w "$@" -xdev', f"w '{tmp_path}' -xdev").replace(
+        "for d in $l;", "for d in;"
+    )
     narrowed = Item(item.id, body, item.command, item.seconds, item.max_bytes)
     assert narrowed.body != item.body
     for argv in (["dash"], ["bash"]):
@@ -248,7 +250,7 @@ MOUNTS = r"""
 @pytest.mark.parametrize(
     ("mounts", "walked"),
     [
-        (MOUNTS, ["/", "/mnt/with blank\\", "/usr"]),
+        (MOUNTS.replace("nfs4", "proc"), ["/", "/mnt/with blank\\", "/usr"]),
         # The root of a host without a disk is its own all the same.
         ("1 1 0:1 / / rw - nfs nas:/root rw\n", ["/"]),
     ],
@@ -256,15 +258,133 @@ MOUNTS = r"""
 def test_the_walk_goes_where_the_host_keeps_its_own_files(
     name: str, mounts: str, walked: list[str], tmp_path: Path
 ) -> None:
+    assert starts(name, mounts, tmp_path) == walked
+
+
+def starts(name: str, mounts: str, tmp_path: Path) -> list[str]:
+    """Return where the walk begins on a host with these mounts."""
     table = tmp_path / "mountinfo"
     table.write_text(mounts)
     (item,) = PROBES["sweep"].items([Request("sweep")])
     head, found, _ = item.body.partition('e="( -type')
     assert found
-    body = head.replace("/proc/self/mountinfo", str(table)) + "printf '%s\\n' \"$@\"\n"
+    body = head.replace("/proc/self/mountinfo", str(table)) + "printf '%s\\n' $l \"$@\"\n"
     done = subprocess.run([*shell(name), "-c", body], capture_output=True, text=True, check=True)
-    listed = [line for line in done.stdout.splitlines() if not line.startswith("#")]
-    assert listed == walked
+    return [line for line in done.stdout.splitlines() if line[:1] == "/"]
+
+
+@pytest.mark.ac("engine-05")
+@pytest.mark.parametrize("name", SHELLS)
+def test_the_walk_goes_around_what_a_dead_server_may_serve(name: str, tmp_path: Path) -> None:
+    """To look at such a mount point, even from outside, hangs until the server is back."""
+    disk = tmp_path / "disk"
+    for path in ("a/nas/deep", "a/.hidden", "b"):
+        (disk / path).mkdir(parents=True)
+    (disk / "a/file").write_text("x")
+    (disk / "link").symlink_to(disk / "a/nas")
+    line = "21 1 8:1 / {} rw - {} x rw\n"
+    mounts = line.format(disk, "ext4") + line.format(disk / "a/nas", "nfs4")
+    walked = starts(name, mounts, tmp_path)
+    assert walked == [
+        f"{disk}{part}" for part in ("", "/a", "/a/file", "/a/.hidden", "/b", "/link")
+    ]
+    stacked = mounts + line.format(disk / "a/nas", "ext4")
+    assert starts(name, stacked, tmp_path) == [str(disk), f"{disk}/a/nas"]
+
+
+@pytest.mark.ac("engine-05")
+def test_a_name_with_a_line_break_beside_a_server_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "disk/nas").mkdir(parents=True)
+    (tmp_path / "disk/new\nline").mkdir()
+    line = "21 1 8:1 / {} rw - {} x rw\n"
+    mounts = line.format(tmp_path / "disk", "ext4") + line.format(tmp_path / "disk/nas", "nfs")
+    (tmp_path / "mountinfo").write_text(mounts)
+    (item,) = PROBES["sweep"].items([Request("sweep")])
+    body = item.body.replace("/proc/self/mountinfo", str(tmp_path / "mountinfo"))
+    reader = run(["sh"], program([Item("sweep", body, "find", 9, 9999)], NONCE))
+    (fact,) = PROBES["sweep"].facts([Request("sweep")], reader.results)
+    assert isinstance(PROBES["sweep"].read(fact), CouldNot)
+
+
+@pytest.mark.ac("engine-05")
+@pytest.mark.parametrize("name", ["dash", "bash", "busybox"])
+def test_only_deviations_of_the_system_directories_travel(name: str, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    usr = tmp_path / "usr"
+    for folder in ("lib/x", "bin", "share"):
+        (usr / folder).mkdir(parents=True)
+    for file, mode, uid, gid in (
+        ("lib/fine.so", 0o644, 0, 0), ("lib/x/group.so", 0o664, 0, 0), ("lib/own.so", 0o644, 1, 0),
+        ("bin/setgid", 0o755, 0, 2), ("share/owner", 0o644, 1, 1),
+    ):  # fmt: skip
+        (usr / file).write_text("x")
+        os.chown(usr / file, uid, gid)
+        (usr / file).chmod(mode)
+    for folder in (usr, *usr.rglob("*/")):
+        folder.chmod(0o755)
+    (item,) = PROBES["sweep"].items([Request("sweep")])
+    body = item.body.replace("for d in /lib /lib64 /usr", f"for d in {usr}/lib {usr}/bin /usr")
+    body = body.replace("for d in $l;", "for d in;").replace('w "$@" -xdev', f"w '{usr}' -xdev")
+    assert body.count(str(usr)) == 3
+    reader = run(shell(name), program([Item("sweep", body, "find", 60, 99999)], NONCE))
+    (fact,) = PROBES["sweep"].facts([Request("sweep")], reader.results)
+    found = {f.path.removeprefix(f"{usr}/") for f in PROBES["sweep"].read(fact)}
+    assert found == {"lib/x/group.so", "lib/own.so", "bin/setgid"}
+
+
+BOOT = {
+    "grub.cfg": (
+        'set superusers="boss"\n'
+        "password_pbkdf2 boss grub.pbkdf2.sha512.10000.ABCD.EF01\n"
+        "password guest mellon\n"
+        "menuentry 'x' {\n\tlinux /vmlinuz root=/dev/vda1 ro audit=1\n}\n"
+    ),
+    "user.cfg": "GRUB2_PASSWORD=grub.pbkdf2.sha512.10000.ABCD.EF01\n",
+}
+
+
+@pytest.mark.ac("engine-06")
+@pytest.mark.parametrize("name", SHELLS)
+def test_no_password_of_the_boot_loader_leaves_the_host(name: str, tmp_path: Path) -> None:
+    for file, text in BOOT.items():
+        (tmp_path / file).write_text(text)
+    (item,) = PROBES["boot"].items([Request("boot")])
+    body = item.body.replace("/boot/grub2/", f"{tmp_path}/")
+    done = subprocess.run([*shell(name), "-c", body], capture_output=True, check=True)
+    assert b"ABCD" not in done.stdout
+    assert b"EF01" not in done.stdout
+    assert b"mellon" not in done.stdout
+    result = ItemResult(done.stdout, done.stderr, done.returncode)
+    (fact,) = PROBES["boot"].facts([Request("boot")], {"boot": result})
+    value = PROBES["boot"].read(fact)
+    mine = [line for line in value.lines if line.path.startswith(str(tmp_path))]
+    assert [(line.kind, line.number) for line in mine] == [
+        ("grub", 1), ("grub", 2), ("grub", 3), ("grub", 4), ("grub", 5), ("user", 1),
+    ]  # fmt: skip
+    assert mine[-1].text == "GRUB2_PASSWORD grub.pbkdf2.<redacted>"
+
+
+@pytest.mark.ac("engine-03")
+@pytest.mark.parametrize("name", SHELLS)
+def test_links_and_devices_are_the_same_in_every_shell(name: str, tmp_path: Path) -> None:
+    (tmp_path / "a.config").symlink_to("/usr/share/x.txt")
+    (tmp_path / "b.config").write_text("x")
+    requests = [
+        Request("link", f"{tmp_path}/*.config"), Request("link", f"{tmp_path}/none"),
+        Request("link", "/nowhere/at/all"), Request("blocks"), Request("processor"),
+    ]  # fmt: skip
+    found = facts(requests, run(shell(name), collector(requests)))
+    reference = facts(requests, run(["sh"], collector(requests)))
+    assert {i: f.hash for i, f in found.items()} == {i: f.hash for i, f in reference.items()}
+    links = PROBES["link"].read(found[requests[0].id])
+    assert [(link.path.rpartition("/")[2], link.target) for link in links] == [
+        ("a.config", "/usr/share/x.txt"), ("b.config", None),
+    ]  # fmt: skip
+    assert PROBES["link"].read(found[requests[1].id]) == ()
+    assert PROBES["link"].read(found[requests[2].id]) == ()
+    assert not isinstance(PROBES["blocks"].read(found["blocks"]), CouldNot)
+    assert not isinstance(PROBES["processor"].read(found["processor"]), CouldNot)
 
 
 @pytest.mark.ac("engine-05")

@@ -296,15 +296,23 @@ def _record(
     }
     name = f"{source} on {target}" if kind == "swap" else target
     raw = f"{source} {target} {type_} {','.join(sorted(options))}"
-    requests = dict.fromkeys(("removable", "encrypted"), Request("blocks"))
+    requests = {field: Request("blocks") for field in ("removable", "encrypted")}
     if where is not None:
-        own = dict.fromkeys(_WRITTEN, where)
+        own: dict[str, Source] = dict.fromkeys(_WRITTEN, where)
         asked = dict.fromkeys(own, Request("content", FSTAB))
         return Record(name, values, own, raw, {**asked, **requests})
     return Record(name, values, raw=raw, requests=requests)
 
 
-_WRITTEN: Final = ("target", "source", "type", "kind", "from", "options", "security")
+_WRITTEN: Final[tuple[str, ...]] = (
+    "target",
+    "source",
+    "type",
+    "kind",
+    "from",
+    "options",
+    "security",
+)
 
 
 def _untyped(type_: str, source: str, options: frozenset[str]) -> str:

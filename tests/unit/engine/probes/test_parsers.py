@@ -17,6 +17,8 @@ SUBJECTS = {
     "sysctl": "kernel.randomize_va_space",
     "module": "cramfs",
     "unit": "ssh.service",
+    "link": "/etc/localtime",
+    "context": "/var/log/faillock",
 }
 NAMES = sorted(PROBES)
 
@@ -30,6 +32,10 @@ line = st.one_of(
             "root:x:0:0:root:/root:/bin/sh", "root:$6$abc$def:1:2:3:4:5:6:", "Id=ssh.service",
             "LoadState=loaded", "ActiveState=active", "permitrootlogin no", "end", "#files",
             "#uids 0 1", "f|644|0|0|/x", "kernel.randomize_va_space =2", "cramfs end", "ID=debian",
+            "=grub /boot/grub/grub.cfg", " 1:linux /vmlinuz root=/dev/vda1", "#efi",
+            "block|sda|0|||sda|", "link|uuid/1|sda", "swap|/dev/sda", "@/etc/localtime",
+            ">/etc/localtime|/x", "profile man (enforce)", "attach man|/usr/{,s}bin/[m]an**",
+            "free /usr/bin/man", "x_u:object_r:device_t:s0|/dev/x", "#skipped /usr",
         ]
     ),
 )  # fmt: skip
