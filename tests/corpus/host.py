@@ -163,9 +163,9 @@ class Update(_Model):
 
 
 class Updates(_Model):
-    """What the package manager knows of its repositories; ``None``: it never asked."""
+    """What the package manager knows of its repositories; empty: it never asked."""
 
-    asked: str | None = "2025-05-31"
+    asked: str = "2025-05-31"
     advisories: bool = True
     waiting: tuple[Update, ...] = ()
 

@@ -38,7 +38,7 @@ def _timers(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
 def _updates(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
     manager = "apt" if host.package_format == "dpkg" else "dnf"
     updates = host.updates
-    if updates.asked is None:
+    if not updates.asked:
         return f"#{manager}\n#none\n#end\n".encode()
     if manager == "dnf" and not updates.advisories:
         return b"#dnf\n#unsaid\n#end\n"

@@ -11,13 +11,19 @@ TABLE_DATE: Final = date(2026, 11, 1)
 
 SUPPORT_ENDS: Final[Mapping[tuple[str, tuple[int, ...]], date]] = {
     # Debian, with its long term support: wiki.debian.org/LTS, distro-info-data
+    ("debian", (10,)): date(2024, 6, 30),
     ("debian", (11,)): date(2026, 8, 31),
     ("debian", (12,)): date(2028, 6, 30),
     ("debian", (13,)): date(2030, 6, 30),
     # Ubuntu, standard security maintenance: ubuntu.com/about/release-cycle, distro-info-data
     ("ubuntu", (20, 4)): date(2025, 5, 31),
     ("ubuntu", (22, 4)): date(2027, 6, 1),
+    ("ubuntu", (23, 4)): date(2024, 1, 25),
+    ("ubuntu", (23, 10)): date(2024, 7, 11),
     ("ubuntu", (24, 4)): date(2029, 5, 31),
+    ("ubuntu", (24, 10)): date(2025, 7, 10),
+    ("ubuntu", (25, 4)): date(2026, 1, 15),
+    ("ubuntu", (25, 10)): date(2026, 7, 9),
     ("ubuntu", (26, 4)): date(2031, 5, 29),
     # Red Hat, end of maintenance support: access.redhat.com/support/policy/updates/errata
     ("rhel", (7,)): date(2024, 6, 30),
