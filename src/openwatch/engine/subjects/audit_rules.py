@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
@@ -127,8 +127,18 @@ class Ruleset:
         """The last value of ``-e``, ``-f``, ``-b``, ``-r``, ``-c`` and ``--loginuid-immutable``."""
 
     @cached_property
-    def _of_paths(self) -> tuple[AuditRule, ...]:
-        return tuple(r for r in self.rules if r.always and r.queue == "exit" and r.path)
+    def _of_paths(self) -> dict[str, list[AuditRule]]:
+        found: dict[str, list[AuditRule]] = defaultdict(list)
+        for rule in self.rules:
+            if rule.always and rule.queue == "exit" and rule.path is not None:
+                found[rule.path].append(rule)
+        return found
+
+    def _about(self, path: str) -> Iterator[AuditRule]:
+        """Yield the rules of a path and of all directories above it."""
+        while path:
+            yield from self._of_paths.get(path, ())
+            path = "" if path == "/" else path.rpartition("/")[0] or "/"
 
     @cached_property
     def _of_calls(self) -> dict[str, list[AuditRule]]:
@@ -155,7 +165,7 @@ class Ruleset:
         path = wanted.path or "/"
         found = [
             rule
-            for rule in self._of_paths
+            for rule in self._about(path)
             if rule.covers(path, directory=wanted.directory)
             and _within(rule.filters, wanted.filters)
             and not self._silenced(rule, wanted)
@@ -236,27 +246,26 @@ NOT_THERE: Final = {
     "b64": {
         "x86_64": frozenset({"umount", "stime"}),
         "aarch64": frozenset({
-            "chmod", "chown", "creat", "lchown", "mkdir", "open", "rename", "rmdir", "stime",
-            "umount", "unlink",
+            "chmod", "chown", "creat", "create_module", "lchown", "mkdir", "open", "query_module",
+            "rename", "rmdir", "stime", "umount", "unlink",
         }),
     },
-    "b32": {"aarch64": frozenset({"umount", "stime"})},
+    "b32": {"aarch64": frozenset({"create_module", "query_module", "stime", "umount"})},
 }  # fmt: skip
 """System calls that programs of an architecture do not have: auditctl(8) refuses to name them."""
 
 
 def persisted(files: Iterable[FileContent], *, joined: bool) -> Ruleset:
     """Return the rules of files: of those that augenrules(8) joins, or of audit.rules itself."""
-    ordered = sorted(files, key=lambda file: _version_order(file.path))
-    return _persisted(tuple(ordered), joined)
+    return _persisted(tuple(files), joined)
 
 
 @lru_cache(maxsize=16)
 def _persisted(files: tuple[FileContent, ...], joined: bool) -> Ruleset:
-    return _ruleset(
-        (Source(file.path, number, line) for file in files for number, line in logical_lines(file)),
-        joined=joined,
-    )
+    # Many rules ask about the same files: they are read once.
+    ordered = sorted(files, key=lambda file: _version_order(file.path))
+    lines = ((file.path, *line) for file in ordered for line in logical_lines(file))
+    return _ruleset((Source(*line) for line in lines), joined=joined)
 
 
 @lru_cache(maxsize=16)
