@@ -151,7 +151,9 @@ def _agree(one: _Demand, other: _Demand) -> bool:
     both = (one.expectation, other.expectation)
     if any({"matches", "not_matches", "at_least_version"} & wish.tests().keys() for wish in both):
         return True
-    values = itertools.chain(*(_candidates(wish, one.kind) for wish in both), _OTHERS[one.kind])
+    values = itertools.chain(
+        *(_candidates(wish, one.kind) for wish in both), _OTHERS[one.kind], _together(*both)
+    )
     return any(all(holds(wish, value) for wish in both) for value in values)
 
 
@@ -163,6 +165,12 @@ _OTHERS: Final[Mapping[Kind, tuple[Any, ...]]] = {
     Kind.MODE: (None, 0),
     Kind.WORDS: (None, frozenset[str](), frozenset({"something else"})),
 }
+
+
+def _together(one: Expectation, other: Expectation) -> Iterator[frozenset[str]]:
+    """Yield the words that both ask for: two rules may each want one of them to be there."""
+    wanted = [wish.includes for wish in (one, other)]
+    yield frozenset(str(word) for words in wanted if isinstance(words, tuple) for word in words)
 
 
 def _candidates(expectation: Expectation, kind: Kind) -> Iterator[Any]:
