@@ -33,7 +33,13 @@ class AppArmorProbe(TableProbe):
     seconds = 20
     body = r"""
 d=/sys/kernel/security/apparmor
-[ -r "$d/profiles" ] || { [ -e "$d/profiles" ] && echo "$d: Permission denied" >&2; exit 1; }
+if [ ! -e "$d/profiles" ]; then
+  [ -x /sys/kernel/security ] || { echo "securityfs: Permission denied" >&2; exit 1; }
+  # A kernel without AppArmor has no profiles; one with it shows them where securityfs is mounted.
+  m=; { read -r m </sys/module/apparmor/parameters/enabled; } 2>/dev/null
+  [ "$m" != Y ] || { echo "securityfs is not mounted" >&2; exit 1; }
+  echo '#end'; exit 0
+fi
 sed 's/^/profile /' "$d/profiles" || exit 1
 for p in "$d"/policy/profiles/*; do
   a=; n=

@@ -21,6 +21,9 @@ _BEFORE_FSTAB: Final = ("/etc/systemd/system", "/run/systemd/system")
 _AFTER_FSTAB: Final = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 """systemd.unit(5): units that a generator makes of fstab(5) rank between these directories."""
 
+_BY_SYSTEMD: Final = {"/dev/shm": frozenset({"nodev", "nosuid"})}
+"""What systemd mounts itself before it reads anything, and how (file-hierarchy(7))."""
+
 _INVERSE: Final = {"dev": "nodev", "suid": "nosuid", "exec": "noexec"}
 _IMPLIED: Final[Mapping[str, tuple[str, ...]]] = {
     "user": ("noexec", "nosuid", "nodev"),
@@ -96,6 +99,7 @@ class MountSubject(Subject):
             Request("content", FSTAB),
             *(Request("content", path) for path in self._units()),
             *(Request("content", f"{directory}/*.conf") for directory in self._drop_ins()),
+            *((Request("capabilities"),) if self.target in _BY_SYSTEMD else ()),
         )
 
     def _units(self) -> tuple[str, ...]:
@@ -157,15 +161,23 @@ class MountSubject(Subject):
         elif in_table is None:
             if later_problem:
                 return later_problem, None
-            base, where = later or (None, None)
-        if base is None:
-            return None, None
+            base, where = later or (self._by_systemd(snapshot), None)
+        if base is None or isinstance(base, CouldNot):
+            return base, None
         if drop_in_problem:
             return drop_in_problem, None
         for file in files:
             if found := _mount_options(logical_lines(file, comment="#;"), file.path):
                 base, where = found
         return base, where
+
+    def _by_systemd(self, snapshot: Snapshot) -> Value:
+        if self.target not in _BY_SYSTEMD:
+            return None
+        capabilities = snapshot.capabilities
+        if isinstance(capabilities, CouldNot):
+            return capabilities
+        return _BY_SYSTEMD[self.target] if "systemd" in capabilities else None
 
     def _option_line(
         self, snapshot: Snapshot, paths: Iterable[str]
