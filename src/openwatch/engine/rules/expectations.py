@@ -369,5 +369,7 @@ def shown(value: Value, kind: Kind) -> str:
             return f"{value:04o}"
         case frozenset():
             return ", ".join(sorted(value)) or "nothing"
+        case "":
+            return "empty"
         case _:
             return str(value)
