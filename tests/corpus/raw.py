@@ -279,6 +279,9 @@ def _paths(
     host: Host, subject: str, *trees: Mapping[str, File] | Mapping[str, Directory]
 ) -> list[tuple[str, File | Directory]]:
     """Return what a path or pattern of sh(1) matches, in the order of the C locale."""
+    if not set(subject) & set("*?["):
+        found = [tree[subject] for tree in trees if subject in tree]
+        return [(subject, found[-1])] if found else []
     entries: dict[str, File | Directory] = {p: e for tree in trees for p, e in tree.items()}
     wanted = subject.split("/")
     return [(path, entries[path]) for path in sorted(entries) if _matches(path.split("/"), wanted)]
