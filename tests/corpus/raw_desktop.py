@@ -40,8 +40,8 @@ def _updates(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
     updates = host.updates
     if not updates.asked:
         return f"#{manager}\n#none\n#end\n".encode()
-    if manager == "dnf" and not updates.advisories:
-        return b"#dnf\n#unsaid\n#end\n"
+    if not updates.advisories:
+        return f"#{manager}\n#unsaid\n#end\n".encode()
     day = (date.fromisoformat(updates.asked) - date(1970, 1, 1)).days
     say = {"apt": _apt_line, "dnf": _dnf_lines}[manager]
     lines = "".join(say(update) for update in updates.waiting)

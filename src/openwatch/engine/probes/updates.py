@@ -56,6 +56,8 @@ class UpdatesProbe(TableProbe):
     /var/lib/apt/periodic/update-success-stamp 2>/dev/null | sort -n | tail -n 1)
   set -- /var/lib/apt/lists/*_Packages*
   [ -e "$1" ] || { echo '#none'; echo '#end'; exit 0; }
+  set -- /var/lib/apt/lists/*-security_*_Packages*
+  [ -e "$1" ] || { echo '#unsaid'; echo '#end'; exit 0; }
   echo "#asked $(( ${y:-0} / 86400 ))"
   o=$(apt-get -s -q -o Debug::NoLocking=true -o APT::Get::Show-User-Simulation-Note=false \
     dist-upgrade) || exit 1
@@ -94,7 +96,7 @@ echo '#end'"""
             )
         if lines[1] == "#unsaid":
             return CouldNot(
-                Reason.INCOMPLETE, "No repository of the host publishes security advisories."
+                Reason.INCOMPLETE, "No repository of the host publishes security updates."
             )
         asked = lines[1].removeprefix("#asked ")
         if lines[1] == asked or not asked.isdecimal() or len(asked) > 7:
