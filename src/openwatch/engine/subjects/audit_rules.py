@@ -22,6 +22,8 @@ ALL_ACCESS: Final = frozenset("rwxa")
 
 ARCHES: Final = ("b64", "b32")
 
+EVERY_CALL: Final = frozenset({"all"})
+
 UNSET: Final = 4294967295
 """The login id of a process that nobody logged in for; also written ``unset`` and ``-1``."""
 
@@ -86,12 +88,13 @@ class AuditRule:
     def form(self) -> tuple[object, ...]:
         """What the rule does, without its keys: two rules of one form are one rule.
 
-        A watch says by itself whether it is of a directory; its long form has to.
+        A watch says by itself whether it is of a directory; its long form has to. auditctl(8)
+        since 4.0 writes ``-F perm=`` with an arch out as the system calls that it stands for.
         """
         access = self.access if self.path else None
-        return (
-            self.always, self.queue, self.path, access, self.syscalls, self.arch, self.filters
-        )  # fmt: skip
+        whole = bool(access) and all(self.reaches(letter) for letter in self.access)
+        calls = EVERY_CALL if whole else self.syscalls
+        return self.always, self.queue, self.path, access, calls, self.arch, self.filters
 
     def covers(self, path: str, *, directory: bool) -> bool:
         """Return whether the rule is about this path."""
@@ -351,7 +354,7 @@ def parse(words: list[str], source: Source) -> AuditRule | None:
         path=None if path is None else canonical(path),
         below=watch is not None or "dir" in fields,
         access=ALL_ACCESS if perm is None else frozenset(perm),
-        syscalls=frozenset(calls or {"all"}),
+        syscalls=frozenset(calls) or EVERY_CALL,
         arch=_arch(fields.get("arch")),
         filters=frozenset(filters),
         keys=frozenset(keys),

@@ -254,7 +254,34 @@ def test_a_list_of_calls_counts_when_it_holds_the_whole_kind() -> None:
     assert access(rule.format("fchmodat,fchownat,setxattr,removexattr")) == "a"
 
 
-# Rules as people write them, and as auditctl(8) of 3.0.9 lists them after it has loaded them.
+# What auditctl(8) 4.0.2 makes of -F perm=wa, for 64-bit and for 32-bit programs.
+WRITTEN_64 = (
+    "open,bind,truncate,ftruncate,rename,mkdir,rmdir,creat,link,unlink,symlink,chmod,fchmod,chown,"
+    "fchown,lchown,mknod,acct,swapon,quotactl,setxattr,lsetxattr,fsetxattr,removexattr,"
+    "lremovexattr,fremovexattr,openat,mkdirat,mknodat,fchownat,unlinkat,renameat,linkat,symlinkat,"
+    "fchmodat,fallocate,renameat2,openat2"
+)
+WRITTEN_32 = (
+    "open,creat,link,unlink,mknod,chmod,lchown,rename,mkdir,rmdir,acct,symlink,swapon,truncate,"
+    "ftruncate,fchmod,fchown,quotactl,chown,setxattr,lsetxattr,fsetxattr,removexattr,lremovexattr,"
+    "fremovexattr,openat,mkdirat,mknodat,fchownat,unlinkat,renameat,linkat,symlinkat,fchmodat,"
+    "fallocate,renameat2,bind,openat2"
+)
+
+
+@pytest.mark.ac("rules-07")
+def test_a_watch_that_was_written_out_as_system_calls_counts() -> None:
+    rule = "-a always,exit -F arch={} -S {} -F path=/etc/group -F perm=wa -F key=id"
+    kernel = listed(rule.format("b64", WRITTEN_64), rule.format("b32", WRITTEN_32))
+    (record,) = AuditWatchSubject(path="/etc/group").select(snapshot(kernel=kernel)).records
+    assert record.values["loaded"] == {"w", "a"}
+    half = listed(rule.format("b64", WRITTEN_64))
+    (record,) = AuditWatchSubject(path="/etc/group").select(snapshot(kernel=half)).records
+    assert record.values["loaded"] == frozenset()
+
+
+# Rules as people write them, and as auditctl(8) of 3.0.9 and 4.0.2 lists them when it has loaded
+# them.
 FORMS = [
     ("-w /etc/passwd -p wa -k identity", "-w /etc/passwd -p wa -k identity"),
     ("-w /etc/pam.d/ -p wa -k identity", "-w /etc/pam.d -p wa -k identity"),
@@ -274,6 +301,14 @@ FORMS = [
      "-a always,exit -F arch=b64 -S execve -C uid!=euid -F euid=0 -F key=setuid"),
     ("-a always,exit -F arch=b64 -F path=/etc/shadow -F perm=wa -k id",
      "-a always,exit -F arch=b64 -S all -F path=/etc/shadow -F perm=wa -F key=id"),
+    ("-a always,exit -F arch=b64 -F path=/usr/bin/su -F perm=x -F auid>=1000 -F auid!=unset -k x",
+     "-a always,exit -F arch=b64 -S execve -F path=/usr/bin/su -F perm=x -F auid>=1000"
+     " -F auid!=-1 -F key=x"),
+    ("-a always,exit -F arch=b64 -F path=/etc/motd -F perm=r",
+     "-a always,exit -F arch=b64 -S open,readlink,quotactl,getxattr,lgetxattr,fgetxattr,listxattr,"
+     "llistxattr,flistxattr,openat,readlinkat,openat2 -F path=/etc/motd -F perm=r"),
+    ("-a always,exit -F arch=b64 -F dir=/etc/pam.d -F perm=wa",
+     f"-a always,exit -F arch=b64 -S {WRITTEN_64} -F dir=/etc/pam.d -F perm=wa"),
     ("-a always,exit -F arch=b64 -S clock_settime -F a0=0x0 -k time",
      "-a always,exit -F arch=b64 -S clock_settime -F a0=0x0 -F key=time"),
 ]  # fmt: skip
