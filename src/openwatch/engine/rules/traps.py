@@ -47,8 +47,14 @@ def _of_rule(rule: Rule) -> Iterator[Trap]:
 def _without_floor(leaf: Check) -> Iterator[str]:
     for field, expectation in leaf.expect.items():
         tests = expectation.tests()
+        if field in _NEVER_BELOW_ZERO:
+            continue
         if "at_most" in tests and "at_least" not in tests and not _below_one(tests["at_most"]):
             yield f"{field} has a ceiling and no floor"
+
+
+_NEVER_BELOW_ZERO: Final = ("uid", "gid")
+"""Root is as good as any account of the system."""
 
 
 def _below_one(ceiling: object) -> bool:
@@ -72,9 +78,14 @@ def _counts_digits(expectation: Expectation) -> bool:
 
 
 def _one_half_of_a_parameter(leaf: Check) -> Iterator[str]:
-    if isinstance(leaf.subject, SysctlSubject) and len(leaf.expect) == 1:
+    subject = leaf.subject
+    if isinstance(subject, SysctlSubject) and subject.key not in _TOLD and len(leaf.expect) == 1:
         (only,) = leaf.expect
-        yield f"{leaf.subject.key} is judged by its {only} value alone"
+        yield f"{subject.key} is judged by its {only} value alone"
+
+
+_TOLD: Final = ("crypto.fips_enabled",)
+"""Parameters that tell what the boot decided: nobody can set them."""
 
 
 def _lost_section(leaf: Check) -> Iterator[str]:
