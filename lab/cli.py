@@ -199,7 +199,7 @@ def _record(options: argparse.Namespace) -> int:
 # ------------------------------------------------------------------------------------ parsing
 def _parser() -> argparse.ArgumentParser:
     accounts = "\n".join(f"  {account.name:9}{account.says}" for account in ACCOUNTS)
-    images = "\n".join(f"  {image.name:9}{image.says}" for image in IMAGES.values())
+    images = "\n".join(f"  {image.name:15}{image.says}" for image in IMAGES.values())
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Linux hosts on this machine, each with its own address, sshd and users.",

@@ -70,7 +70,8 @@ def start(place: Place, host: HostRecord, *, lower: list[Path]) -> Process:
             lower=lower,
             upper=directory(place, host) / "upper",
             work=directory(place, host) / "work",
-            source=f"lab-{host.name}",
+            # As of a disk: scanners that look for local file systems by their device find it.
+            source=f"/dev/lab-{host.name}",
         )
     if not made_before:
         _personalise(place, host)
@@ -216,6 +217,7 @@ def _personalise(place: Place, host: HostRecord) -> None:
     modules = top / "usr/lib/modules" / os.uname().release
     modules.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(ROOTFS / "modules.dep", modules / "modules.dep")
+    (modules / "modules.builtin").touch()
     new_host_keys(place, host)
     authorized = "".join(sorted(path.read_text() for path in place.keys.glob("id_*.pub")))
     for home in ("root", *(f"home/{account.name}" for account in ACCOUNTS)):

@@ -24,6 +24,12 @@ PACKAGES: Final = (
     *("rsyslog", "nftables", "acl", "attr", "e2fsprogs", "kmod", "libpam-pwquality", "auditd"),
     *("util-linux", "login", "passwd", "busybox", "logrotate"),
 )
+# Scanners that ours is compared with, on the host that they look at, and what they need there: the
+# content of ComplianceAsCode takes a host without linux-base for a container, and skips most of it.
+PEERS: Final = (
+    *("openscap-scanner", "lynis", "python3"),
+    *("linux-base", "grub2-common", "apparmor"),
+)
 # Where it goes in the image -> file of rootfs/ and mode.
 FILES: Final = {
     "usr/local/sbin/lab-sysctl": ("lab-sysctl", 0o755),
@@ -53,7 +59,8 @@ class Image:
             "files": {place: [_text(name), mode] for place, (name, mode) in FILES.items()},
             "provision": provision_script(self.suite),
         }
-        stem = "-".join((self.suite, *self.packages))
+        what = "peers" if self.packages == PEERS else "-".join(self.packages)
+        stem = f"{self.suite}-{what}" if what else self.suite
         return f"{stem}-{_digest(json.dumps(definition, sort_keys=True))}"
 
     @property
@@ -83,6 +90,8 @@ IMAGES: Final = {
             packages=("rpm",),
             layers=("rhel9",),
         ),
+        Image("bookworm-peers", "bookworm", "Debian 12 with OpenSCAP and Lynis", packages=PEERS),
+        Image("trixie-peers", "trixie", "Debian 13 with OpenSCAP and Lynis", packages=PEERS),
     )
 }
 

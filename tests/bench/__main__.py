@@ -5,27 +5,42 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 
 from lab.errors import UnavailableError
-from lab.session import lab_session
-from tests.bench import engine, fleet_bench, platform
+from lab.session import LabSession, lab_session
+from tests.bench import accuracy, collector, compare, engine, fleet_bench, platform
 from tests.bench.figures import Report, print_report, write_report
 
-GROUPS: tuple[str, ...] = ("host", "judging", "fleet", "platform", "list")
+GROUPS: tuple[str, ...] = (
+    "host",
+    "collector",
+    "compare",
+    "accuracy",
+    "judging",
+    "fleet",
+    "platform",
+    "list",
+)
 
 
-async def _host(report: Report) -> None:
+async def _with_hosts(
+    report: Report, what: str, measure: Callable[[Report, LabSession], Awaitable[None]]
+) -> None:
     try:
         with lab_session("bench") as lab:
-            await engine.one_host(report, lab)
+            await measure(report, lab)
     except UnavailableError as reason:
-        report.skip("one real host", str(reason))
+        report.skip(what, str(reason))
 
 
 async def _run(groups: list[str]) -> Report:
     report = Report()
     work = {
-        "host": lambda: _host(report),
+        "host": lambda: _with_hosts(report, "one real host", engine.one_host),
+        "collector": lambda: _with_hosts(report, "the collector by item", collector.by_item),
+        "accuracy": lambda: _with_hosts(report, "agreement with OpenSCAP", accuracy.accuracy),
+        "compare": lambda: _with_hosts(report, "other tools on the same host", compare.compare),
         "judging": lambda: engine.judging(report),
         "fleet": lambda: engine.many_hosts(report),
         "platform": lambda: platform.platform(report),

@@ -1,0 +1,1 @@
+"""Our verdicts beside those of another scanner, on the same host in the same state."""
