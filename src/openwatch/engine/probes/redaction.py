@@ -31,7 +31,10 @@ _ARGUMENT: Final = re.compile(
     rb"(\"[^\"\n]+\"|'[^'\n]+'|[^\s,;&\"'<]+)"
 )
 """``…,password=value`` in the middle of a line: fstab(5), PAM arguments, exported variables."""
-_TELLING: Final = re.compile(rb"(?i)pass|secret|token|authtok|bindpw|rootpw|psk|pwd|key|masterauth")
+_TELLING: Final = (
+    b"pass", b"secret", b"token", b"authtok", b"bindpw", b"rootpw", b"psk", b"pwd", b"key",
+    b"masterauth",
+)  # fmt: skip
 """What every name holds that ``_NAMED`` look for: elsewhere their search is slow and in vain."""
 _BARE: Final = re.compile(
     rb"(?im)^([^\S\n]*(?:rootbindpw|bindpw|rootpw|requirepass|masterauth)[^\S\n]+)\S[^\n]*"
@@ -57,8 +60,13 @@ def redact(output: bytes) -> bytes:
     secret settings; ``<redacted>`` stands in place of each.
     """
     lines = _hidden(_BEFORE, output).split(b"\n")
-    told = (_hidden(_NAMED, line) if _TELLING.search(line) else line for line in lines)
+    told = (_hidden(_NAMED, line) if _tells(line) else line for line in lines)
     return _hidden(_AFTER, b"\n".join(told))
+
+
+def _tells(line: bytes) -> bool:
+    small = line.lower()
+    return any(word in small for word in _TELLING)
 
 
 def _hidden(patterns: tuple[re.Pattern[bytes], ...], text: bytes) -> bytes:
