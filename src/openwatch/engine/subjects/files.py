@@ -76,6 +76,7 @@ class FileSubject(Subject):
         "uid": Kind.NUMBER,
         "gid": Kind.NUMBER,
         "empty": Kind.FLAG,
+        "path": Kind.TEXT,
     }
 
     path: Path | tuple[Path, ...] = Field(description="A path or pattern, or several.")
@@ -94,7 +95,7 @@ class FileSubject(Subject):
             elif found or is_pattern(path):
                 records += [_file_record(stat) for stat in found]
             else:
-                records.append(Record(path, {"exists": False}, raw="no such file"))
+                records.append(Record(path, {"exists": False, "path": path}, raw="no such file"))
         return Selection(tuple(records))
 
 
@@ -110,6 +111,7 @@ def _file_record(stat: FileStat) -> Record:
             "uid": stat.uid,
             "gid": stat.gid,
             "empty": stat.empty,
+            "path": stat.path,
         },
         raw=f"{stat.mode:04o} {stat.owner}:{stat.group} {stat.type} {stat.path}",
     )
