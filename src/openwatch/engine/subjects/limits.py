@@ -37,6 +37,9 @@ class LimitSubject(Subject):
 
     item: str = Field(pattern=r"^[a-z]+$", description="For example core or maxlogins.")
 
+    def title(self) -> str:
+        return f"limit {self.item}"
+
     def requests(self) -> tuple[Request, ...]:
         return (Request("content", MAIN_FILE), Request("content", DROP_INS))
 

@@ -89,6 +89,14 @@ class PamSubject(Subject):
         default=None, description="`argument`: the value of this argument of the entry."
     )
 
+    def title(self) -> str:
+        phases = (self.phase,) if isinstance(self.phase, str) else self.phase
+        of = f"PAM, {'/'.join(phases)} of {', '.join(as_list(self.service))}"
+        entry = " ".join((self.module or "any module", *self.having))
+        before = f", before {self.before}" if self.before else ""
+        argument = f", argument {self.argument}" if self.argument else ""
+        return f"{of}: {entry}{before}{argument}"
+
     def requests(self) -> tuple[Request, ...]:
         return PAM_FILES
 
@@ -197,6 +205,10 @@ class PamOptionSubject(Subject):
     arguments_only: bool = Field(
         default=False, description="The module of this platform does not know its file yet."
     )
+
+    def title(self) -> str:
+        entry = " ".join((self.module, *self.having))
+        return f"{self.option} of {entry} in {', '.join(as_list(self.service))}"
 
     def requests(self) -> tuple[Request, ...]:
         config = CONFIGS[self.module]
