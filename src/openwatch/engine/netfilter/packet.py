@@ -42,7 +42,7 @@ class Packet:
     """Its source address cannot have come in by this interface."""
 
 
-_MAX_STEPS: Final = 200_000
+_MAX_STEPS: Final = 20_000
 """Rules that are followed for one packet, all branches together: more is no answer."""
 _MAX_DEPTH: Final = 32
 """The kernel itself follows 16 jumps (NFT_JUMP_STACK_SIZE)."""

@@ -136,14 +136,16 @@ echo '#end'
             return _ruleset(lines)
         except ValueError as error:
             return CouldNot(Reason.UNPARSABLE, f"The rules of the packet filter: {error}.")
+        except RecursionError:
+            return CouldNot(Reason.UNPARSABLE, "The rules of the packet filter are nested too deep.")
 
 
 def _without_counters(line: bytes) -> bytes:
     try:
-        document = json.loads(line)
+        document = _still(json.loads(line))
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
     except (ValueError, RecursionError):
         return line
-    return json.dumps(_still(document), sort_keys=True, separators=(",", ":")).encode()
 
 
 def _still(value: Any) -> Any:
