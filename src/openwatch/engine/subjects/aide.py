@@ -198,8 +198,10 @@ def parse_config(main: FileContent, drop_ins: tuple[FileContent, ...]) -> AideCo
 def rule_for(config: AideConfig, path: str) -> AideRule | None:
     """Return the rule by which AIDE watches a path, ``None`` when it does not.
 
-    aide.conf(5): patterns are anchored at their beginning; a negative one that matches wins; of
-    the others the one of the deepest directory, and there the first.
+    Rules hang in a tree by the directory before their first special character. A rule with ``=``
+    counts first, but only for what is in its own directory; then, from the directory of the path
+    upwards, the first of the others. A negative rule that matches wins over all. Patterns are
+    anchored at their beginning alone.
     """
     parents = [path[:i] for i in range(1, len(path)) if path[i] == "/"]
     for rule in config.rules:
@@ -207,19 +209,20 @@ def rule_for(config: AideConfig, path: str) -> AideRule | None:
             return None
         if rule.kind == "-" and _matches(rule.pattern, path):
             return None
-    fitting = [
-        rule
-        for rule in config.rules
-        if rule.kind in ("", "=")
-        and _matches(rule.pattern, path)
-        and (rule.kind != "=" or _matches(f"{rule.pattern}$", path))
-    ]
-    return max(fitting, key=lambda rule: _depth(rule.pattern), default=None)
+    upwards = (*reversed(parents), "/")
+    for kind, nodes in (("=", upwards[:1]), ("", upwards)):
+        for node in nodes:
+            for rule in config.rules:
+                here = rule.kind == kind and _node(rule.pattern) == node
+                if here and _matches(rule.pattern, path):
+                    return rule
+    return None
 
 
-def _depth(pattern: str) -> int:
-    """Return how many directories stand in a pattern before its first special character."""
-    return re.split(r"[\[(.*+?^$|{]", pattern, maxsplit=1)[0].count("/")
+def _node(pattern: str) -> str:
+    """Return the directory before the first special character of a pattern."""
+    plain = re.split(r"[\[(*+?^$|{]", pattern, maxsplit=1)[0]
+    return plain.rpartition("/")[0] or "/"
 
 
 def literal(pattern: str) -> str | None:
