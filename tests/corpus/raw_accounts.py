@@ -27,7 +27,8 @@ def _people(host: Host) -> Iterator[tuple[str, int, int, str]]:
             continue
         uid = int(parts[2])
         if uid == 0 or (uid >= 1000 and uid != 65534):
-            yield parts[0], uid, int(parts[3]), parts[5]
+            home = parts[5] if parts[5] == "/" else parts[5].removesuffix("/")
+            yield parts[0], uid, int(parts[3]), home
 
 
 def _is_remote(host: Host, path: str) -> bool:

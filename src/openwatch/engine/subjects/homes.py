@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final
 
@@ -66,30 +67,37 @@ class HomeSubject(_HomeSubject):
         "mode": Kind.MODE,
         "owned": Kind.FLAG,
         "group_owned": Kind.FLAG,
+        "shared": Kind.FLAG,
     }
 
-    def _of(self, home: Home) -> Iterator[Record]:
-        return self._records(home)
+    def select(self, snapshot: Snapshot) -> Selection:
+        homes = _homes(snapshot, self.PROBE)
+        if isinstance(homes, CouldNot):
+            return Selection(could_not=homes)
+        users = Counter(home.path for home in homes)
+        return Selection(tuple(_home_record(home, users[home.path] > 1) for home in homes))
 
-    def _records(self, home: Home) -> Iterator[Record]:
-        here = home.state == "directory"
-        measured: dict[str, Value] = {
-            "exists": here,
-            "mode": home.mode if here else None,
-            "owned": home.owner == home.uid if here else None,
-            "group_owned": home.group == home.gid if here else None,
-        }
-        if home.state == "remote":
-            measured = dict.fromkeys(measured, _REMOTE)
-        values: dict[str, Value] = {
-            "user": home.user,
-            "uid": home.uid,
-            "path": home.path or None,
-            "defined": _is_defined(home),
-        }
-        raw = f"{home.user}: {home.path or 'no home'}"
-        raw += f" {home.mode:04o} {home.owner}:{home.group}" if here else f" {home.state}"
-        yield Record(f"{home.user} ({home.path})", values | measured, raw=raw)
+
+def _home_record(home: Home, shared: bool) -> Record:
+    here = home.state == "directory"
+    measured: dict[str, Value] = {
+        "exists": here,
+        "mode": home.mode if here else None,
+        "owned": home.owner == home.uid if here else None,
+        "group_owned": home.group == home.gid if here else None,
+    }
+    if home.state == "remote":
+        measured = dict.fromkeys(measured, _REMOTE)
+    values: dict[str, Value] = {
+        "user": home.user,
+        "uid": home.uid,
+        "path": home.path or None,
+        "defined": _is_defined(home),
+        "shared": shared,
+    }
+    raw = f"{home.user}: {home.path or 'no home'}"
+    raw += f" {home.mode:04o} {home.owner}:{home.group}" if here else f" {home.state}"
+    return Record(f"{home.user} ({home.path})", values | measured, raw=raw)
 
 
 def _is_defined(home: Home) -> bool:
