@@ -13,6 +13,7 @@ from openwatch.engine.probes.files import FileContent
 from openwatch.engine.snapshot import Snapshot, make_snapshot
 from openwatch.engine.subjects.audit import (
     AuditLogSubject,
+    AuditOptionSubject,
     AuditPrivilegedSubject,
     AuditProgramSubject,
     AuditRuleSubject,
@@ -467,6 +468,27 @@ def test_options_are_what_the_kernel_has_and_what_the_last_line_sets() -> None:
         "enabled": (1, 2), "failure": (None, 2), "backlog_limit": (8192, 64),
         "loginuid_immutable": (None, None),
     }  # fmt: skip
+
+
+@pytest.mark.ac("rules-07")
+@pytest.mark.parametrize(
+    ("text", "value", "percent"),
+    [
+        ("space_left = 25%", "25%", 25),
+        ("Space_Left=5%\nspace_left = 30 %", "30 %", None),
+        ("space_left = 75", "75", None),
+        ("space_left = 250%", "250%", None),
+        ("# space_left = 25%", None, None),
+        ("space_left = 10%\nSPACE_LEFT = 40%", "40%", 40),
+    ],
+)
+def test_options_of_the_daemon(text: str, value: str | None, percent: int | None) -> None:
+    path = "/etc/audit/auditd.conf"
+    lines = "".join(f" {line}\n" for line in text.split("\n"))
+    told = {f"content:{path}": f"@ok {path}\n={path}\n{lines}\n.\n"}
+    (record,) = AuditOptionSubject(key="space_left").select(snapshot(**told)).records
+    assert record.values == {"value": value, "percent": percent}
+    assert record.sources.keys() == ({"value", "percent"} if value else set())
 
 
 @pytest.mark.ac("rules-07")
