@@ -52,6 +52,8 @@ class PamLine:
     level: int = 0
     substack: bool = False
     """The place where a substack begins: no module, but a jump counts it as one."""
+    path: str = ""
+    """The module as it is written, with its directory where that is named."""
 
     def argument(self, name: str) -> str | None:
         """Return the value of an argument (the last one wins); ``""`` for a mere flag."""
@@ -217,7 +219,7 @@ def _entry(
         control = f"[{' '.join(control.split())}]"
     module = words[2][0].rpartition("/")[2].removesuffix(".so")
     arguments = tuple(word for word, _ in words[3:])
-    return PamLine(phase, control, actions, module, arguments, source, level)
+    return PamLine(phase, control, actions, module, arguments, source, level, path=words[2][0])
 
 
 def _actions(control: str) -> Mapping[str, str]:
