@@ -190,15 +190,15 @@ def _seen(snapshot: Snapshot) -> _Seen | CouldNot:
 
 def _spoofed(seen: _Seen, family: str) -> Value:
     """What becomes of packets from the network that say to come from the host itself: dropped
-    where a rule is about these addresses, or where not even an open port would take them.
+    where a rule is about these addresses, or where not even an open port would take them. What
+    takes them whatever their port comes before such a rule.
     """
     address = ip_address(_LOOPBACK[family])
-    if _rule_against(seen.ruleset, family, address):
-        return firewall_boot.DROP
-    if isinstance(seen.sockets, CouldNot):
-        return seen.sockets
-    tried = {(s.protocol, s.port) for s in seen.sockets if not s.loopback}
-    tried |= {("tcp", port) for port in seen.ports}
+    tried = {("tcp", port) for port in seen.ports}
+    if not _rule_against(seen.ruleset, family, address):
+        if isinstance(seen.sockets, CouldNot):
+            return seen.sockets
+        tried |= {(s.protocol, s.port) for s in seen.sockets if not s.loopback}
     return summary(
         {
             _through(
