@@ -179,7 +179,7 @@ async def test_a_host_is_shown_as_it_was(platform: Platform) -> None:
     assert [point["score"] for point in points] == [1.0, 0.0, 0.5]
 
 
-@pytest.mark.ac("evidence-06")
+@pytest.mark.ac("evidence-06", "frameworks-10")
 async def test_outcomes_are_filtered_sorted_and_paged(platform: Platform) -> None:
     host = await new_host(platform)
     corpus = load_corpus()
@@ -215,6 +215,10 @@ async def test_outcomes_are_filtered_sorted_and_paged(platform: Platform) -> Non
     assert (await platform.get(path, search="%"))["total"] == 0
     cited = await platform.get(path, framework="nist_800_53")
     assert cited["total"] == sum("nist_800_53" in corpus.rule(r).references for r in chosen)
+    derived = await platform.get(path, framework="nist_800_171")
+    assert derived["total"] == len(corpus.cited_by("nist_800_171").rules.keys() & set(chosen))
+    family = await platform.get(path, framework="cis")
+    assert family["total"] == len(corpus.cited_by("cis").rules.keys() & set(chosen))
     unknown = await platform.api.client.get(f"/api/v1{path}", params={"framework": "nonsense"})
     assert unknown.json()["code"] == "framework.unknown"
 

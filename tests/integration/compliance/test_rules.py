@@ -68,3 +68,33 @@ async def test_a_rule_and_the_frameworks_are_shown(platform: Platform) -> None:
     assert {f["id"] for f in frameworks["items"]} == set(corpus.frameworks)
     nist = next(f for f in frameworks["items"] if f["id"] == "nist_800_53")
     assert nist["rules_count"] == len(corpus.cited_by("nist_800_53").rules)
+
+
+@pytest.mark.ac("frameworks-10")
+async def test_a_rule_shows_its_controls_in_words(platform: Platform) -> None:
+    rule = await platform.get("/rules/aslr-enabled")
+    shown = {(c["framework"], c["id"]) for c in rule["controls"]}
+    assert shown == {(name, i) for name, ids in rule["references"].items() for i in ids}
+    corpus = load_corpus()
+    for control in rule["controls"]:
+        listed = corpus.controls[control["framework"]]
+        assert control["title"] == listed.by_id[control["id"]].title
+        assert control["sections"] == list(listed.path(control["id"]))
+    relations = {c["framework"]: c["relation"] for c in rule["controls"]}
+    assert relations["cis_debian12"] == "satisfies"
+    assert relations["nist_800_53"] == "contributes"
+
+
+@pytest.mark.ac("frameworks-10")
+@pytest.mark.parametrize("framework", ["fedramp_low", "fedramp", "cmmc_2"])
+async def test_rules_are_found_by_a_derived_framework(platform: Platform, framework: str) -> None:
+    corpus = load_corpus()
+    found = await platform.get("/rules", framework=framework)
+    assert 0 < found["total"] == len(corpus.cited_by(framework).rules)
+    frameworks = (await platform.get("/frameworks"))["items"]
+    counts = {f["id"]: f["rules_count"] for f in frameworks}
+    assert (
+        counts["fedramp_low"]
+        <= counts["fedramp_high"]
+        == len(corpus.cited_by("fedramp_high").rules)
+    )

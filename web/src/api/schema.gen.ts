@@ -1572,6 +1572,12 @@ export interface components {
             ready: boolean;
         };
         /**
+         * Relation
+         * @description What a rule that passes says about a control that it cites.
+         * @enum {string}
+         */
+        Relation: "satisfies" | "contributes" | "informs";
+        /**
          * Rule
          * @description A rule of the catalogue.
          */
@@ -1591,11 +1597,31 @@ export interface components {
             title: string;
         };
         /**
+         * RuleControl
+         * @description A control that a rule cites, and what the rule says of it.
+         */
+        RuleControl: {
+            /** Framework */
+            framework: string;
+            /** Id */
+            id: string;
+            relation: components["schemas"]["Relation"];
+            /**
+             * Sections
+             * @description The sections around it, the outermost first.
+             */
+            sections: string[];
+            /** Title */
+            title: string | null;
+        };
+        /**
          * RuleDetail
          * @description A rule with the platforms that it is for.
          */
         RuleDetail: {
             category: components["schemas"]["Category"];
+            /** Controls */
+            controls: components["schemas"]["RuleControl"][];
             /** Description */
             description: string;
             /** Fix Text */

@@ -26,6 +26,7 @@ export type OutcomeFacets = Schemas['OutcomeFacets'];
 export type Observation = Schemas['Observation'];
 export type Rule = Schemas['Rule'];
 export type RuleDetail = Schemas['RuleDetail'];
+export type RuleControl = Schemas['RuleControl'];
 export type Framework = Schemas['Framework'];
 export type Score = Schemas['Score'];
 export type Failing = Schemas['Failing'];

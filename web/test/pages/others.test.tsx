@@ -71,6 +71,7 @@ describe('rules', () => {
     await waitFor(() => expect(address()).toBe('/rules/telnet-absent'));
     expect(await screen.findByText('CIS Debian Linux 12 Benchmark 1.1.0')).toBeVisible();
     expect(screen.getByText('AC-17(2)')).toBeVisible();
+    expect(screen.getByText(/Ordinary accounts for ordinary work/)).toHaveTextContent('AC-6(2) Ordinary accounts for ordinary work (in part)');
     expect(screen.getByText('PermitRootLogin no').tagName).toBe('CODE');
   });
 });

@@ -110,7 +110,8 @@ class OutcomeFilters:
     verdict: tuple[str, ...] = ()
     severity: tuple[str, ...] = ()
     category: tuple[str, ...] = ()
-    frameworks: tuple[str, ...] | None = None
+    cited: Mapping[str, frozenset[str] | None] | None = None
+    """Which controls of which frameworks; ``None`` for a framework: any of its controls."""
     search: str | None = None
 
 
@@ -137,6 +138,13 @@ async def apply(
 
 def _rank(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[Any]:
     return case({value: rank for rank, value in enumerate(values)}, value=column, else_=len(values))
+
+
+def _cites(framework: str, controls: frozenset[str] | None) -> ColumnElement[bool]:
+    references = rule_versions.c.references
+    if controls is None:
+        return references.has_key(framework)
+    return references[framework].has_any(array(sorted(controls), type_=Text))
 
 
 class _Outcomes:
@@ -183,9 +191,8 @@ class _Outcomes:
         for name, (column, values) in conditions.items():
             if values and name != besides:
                 statement = statement.where(column.in_(values))
-        if filters.frameworks is not None:
-            cited = rule_versions.c.references.has_any(array(filters.frameworks, type_=Text))
-            statement = statement.where(cited)
+        if filters.cited is not None:
+            statement = statement.where(or_(*[_cites(*item) for item in filters.cited.items()]))
         if filters.search:
             found = (self.state.c.rule_id, rule_versions.c.title)
             statement = statement.where(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from openwatch.engine.rules.schema import Category, Severity
+from openwatch.engine.rules.schema import Category, Relation, Severity
 from openwatch.kit.paging import Page
 
 References = dict[str, list[str]]
@@ -37,11 +37,24 @@ class RuleText(BaseModel):
     fix_text: str
 
 
+class RuleControl(BaseModel):
+    """A control that a rule cites, and what the rule says of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    framework: str
+    id: str
+    title: str | None
+    sections: tuple[str, ...] = Field(description="The sections around it, the outermost first.")
+    relation: Relation
+
+
 class RuleDetail(RuleText):
     """A rule with the platforms that it is for."""
 
     id: str
     platforms: list[str]
+    controls: list[RuleControl]
 
 
 class RuleFacets(BaseModel):

@@ -16,6 +16,7 @@ from openwatch.compliance.rules.schema import (
     Framework,
     References,
     Rule,
+    RuleControl,
     RuleDetail,
     RuleFacets,
     RulePage,
@@ -50,8 +51,14 @@ class RuleFilters:
 
 
 async def corpus() -> Corpus:
-    """Return the rules of this installation; they are read once."""
-    return await asyncio.to_thread(load_corpus)
+    """Return the rules of this installation, and their controls; they are read once."""
+    return await asyncio.to_thread(_corpus)
+
+
+def _corpus() -> Corpus:
+    rules = load_corpus()
+    _ = rules.controls
+    return rules
 
 
 def list_rules(
@@ -87,6 +94,7 @@ def detail(rules: Corpus, rule_id: str) -> RuleDetail:
     return RuleDetail(
         id=rule.id,
         platforms=[_platform(platform) for platform in rule.platforms],
+        controls=list(_controls(rules, rule)),
         **rule_text(rule.model_dump(mode="json", by_alias=True)).model_dump(),
     )
 
@@ -106,7 +114,6 @@ def rule_text(definition: Mapping[str, Any]) -> RuleText:
 
 def frameworks(rules: Corpus) -> list[Framework]:
     """Return the frameworks that rules refer to, in the order of their names."""
-    cited = Counter(name for rule in rules.rules.values() for name in rule.references)
     found = [
         Framework(
             id=name,
@@ -114,22 +121,11 @@ def frameworks(rules: Corpus) -> list[Framework]:
             version=framework.version,
             publisher=framework.publisher,
             family=framework.family,
-            rules_count=cited[name],
+            rules_count=len(rules.cited_by(name).rules),
         )
         for name, framework in rules.frameworks.items()
     ]
     return sorted(found, key=lambda framework: (framework.name.lower(), framework.id))
-
-
-def framework_names(rules: Corpus, framework: str) -> tuple[str, ...]:
-    """Return the frameworks that a name stands for: itself, or all of a family.
-
-    Raises ``framework.unknown``.
-    """
-    rules.cited_by(framework)
-    return tuple(
-        name for name, entry in rules.frameworks.items() if framework in (name, entry.family)
-    )
 
 
 async def versions(tx: AsyncConnection, rules: Corpus) -> dict[str, int]:
@@ -203,6 +199,19 @@ def _rule(rule: CorpusRule) -> Rule:
         category=rule.category,
         references=references,
     )
+
+
+def _controls(rules: Corpus, rule: CorpusRule) -> Iterable[RuleControl]:
+    for framework, ids in rule.references.items():
+        listed = rules.controls.get(framework)
+        for control in ids:
+            yield RuleControl(
+                framework=framework,
+                id=control,
+                title=listed.by_id[control].title if listed else None,
+                sections=listed.path(control) if listed else (),
+                relation=rules.relation(rule, framework, control),
+            )
 
 
 def _platform(platform: PlatformRange) -> str:

@@ -46,14 +46,12 @@ async def _wanted(
     category: Annotated[list[Category], Query()] = [],  # noqa: B006
     framework: Annotated[str | None, Query(description="Only rules that it cites.")] = None,
 ) -> Wanted:
-    names = None
-    if framework:
-        names = rules.framework_names(await rules.corpus(), framework)
+    cited = (await rules.corpus()).citations(framework) if framework else None
     filters = OutcomeFilters(
         verdict=tuple(verdict),
         severity=tuple(severity),
         category=tuple(category),
-        frameworks=names,
+        cited=cited,
         search=listing.search,
     )
     return Wanted(filters, listing.sort, listing.cursor, listing.limit)

@@ -125,37 +125,37 @@ class Corpus:
 
         Raises ``framework.unknown``.
         """
-        names = {
-            name for name, entry in self.frameworks.items() if framework in (name, entry.family)
-        }
+        wanted = self.citations(framework)
+        return replace(self, rules={i: r for i, r in self.rules.items() if _cites(r, wanted)})
+
+    def citations(self, framework: str) -> Mapping[str, frozenset[str] | None]:
+        """Return what makes a rule one of a framework: which controls of which it cites.
+
+        ``None``: any control. A derived framework has the rules of the controls that it is mapped
+        to. Raises ``framework.unknown``.
+        """
+        names = [n for n, entry in self.frameworks.items() if framework in (n, entry.family)]
         if not names:
             families = {entry.family for entry in self.frameworks.values() if entry.family}
             known = ", ".join(sorted(families | self.frameworks.keys()))
             raise OpenWatchError(FRAMEWORK_UNKNOWN, framework=framework, known=known)
-        wanted = {name: self._cited_controls(name) for name in names}
-        rules = {i: r for i, r in self.rules.items() if _cites(r, names, wanted)}
-        return replace(self, rules=rules)
-
-    def _cited_controls(self, framework: str) -> tuple[str, frozenset[str]] | None:
-        """Return the controls, of another framework, whose rules are those of a derived one."""
-        derived = self.frameworks[framework].derived
-        if derived is None:
-            return None
-        controls = self.controls[framework].controls
-        ids = (i for c in controls for i in c.sources())
-        return derived.through, frozenset(ids)
+        found: dict[str, frozenset[str] | None] = {}
+        for name in names:
+            derived = self.frameworks[name].derived
+            if derived is None:
+                found[name] = None
+            elif (known_ids := found.get(derived.through, frozenset())) is not None:
+                ids = (i for c in self.controls[name].controls for i in c.sources())
+                found[derived.through] = known_ids.union(ids)
+        return found
 
 
-def _cites(
-    rule: Rule, names: Iterable[str], wanted: Mapping[str, tuple[str, frozenset[str]] | None]
-) -> bool:
-    for name in names:
-        through = wanted[name]
-        if through is None and name in rule.references:
-            return True
-        if through is not None and through[1].intersection(rule.references.get(through[0], ())):
-            return True
-    return False
+def _cites(rule: Rule, wanted: Mapping[str, frozenset[str] | None]) -> bool:
+    return any(
+        controls is None or not controls.isdisjoint(rule.references[name])
+        for name, controls in wanted.items()
+        if name in rule.references
+    )
 
 
 def load_corpus(path: Path | None = None) -> Corpus:

@@ -43,7 +43,14 @@ export function RulePage() {
     >
       <Card>
         <div className={classes.body}>
-          <RuleText level={2} description={description} rationale={rationale} fixText={fix_text} references={references} />
+          <RuleText
+            level={2}
+            description={description}
+            rationale={rationale}
+            fixText={fix_text}
+            references={references}
+            controls={rule.data.controls}
+          />
         </div>
       </Card>
     </Page>
