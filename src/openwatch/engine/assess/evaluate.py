@@ -144,7 +144,7 @@ class _Match:
 
 def _matches(expectations: Mapping[str, Expectation], record: Record) -> _Match:
     """Return whether a record is as expected; unknown when a field that decides it is."""
-    could_not: CouldNot | None = None
+    could_not: CouldNot | None = record.unseen
     for name, expectation in expectations.items():
         value = _seen(record.values.get(name), expectation)
         if isinstance(value, CouldNot):
@@ -163,6 +163,10 @@ def _seen(value: Value, expectation: Expectation) -> Value:
     return _SECRET if secret else value
 
 
+_MANY: Final = 1000
+"""More than any rule counts to."""
+
+
 def _counted(
     check: Check, subject: Subject, chosen: list[tuple[Record, _Match]], context: Context
 ) -> Result:
@@ -170,8 +174,9 @@ def _counted(
     count = check.count.bind(context.bound)
     certain = sum(1 for _, match in chosen if match.truth)
     expected = sentence(count, Kind.NUMBER)
-    # Every number from the certain ones to all of them is possible.
-    verdicts = {holds(count, number) for number in range(certain, len(chosen) + 1)}
+    # Every number from the certain ones to all of them is possible, and more of what is unseen.
+    most = len(chosen) + (_MANY if any(record.unseen for record, _ in chosen) else 0)
+    verdicts = {holds(count, number) for number in range(certain, most + 1)}
     truth = verdicts.pop() if len(verdicts) == 1 else None
     could_not = next((m.could_not for _, m in chosen if m.could_not), None)
     total = Observation(

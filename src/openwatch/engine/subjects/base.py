@@ -49,6 +49,9 @@ class Record:
     raw: str = ""
     requests: Mapping[str, Request] = field(default_factory=dict[str, Request])
     """The fact that answers a field, where it is not the first one that the subject asks for."""
+    unseen: CouldNot | None = None
+    """Why it is not even known whether there is such a thing, or how many: it counts as none and
+    as many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ class _HomeSubject(Subject):
         if problem is not None:
             # What was not seen may be anything.
             values: dict[str, Value] = dict.fromkeys(self.fields_of(), problem)
-            yield Record(home.path, values | {"user": home.user, "uid": home.uid})
+            values |= {"user": home.user, "uid": home.uid}
+            yield Record(home.path, values, unseen=problem)
         yield from self._records(home)
 
     def _records(self, home: Home) -> Iterator[Record]:

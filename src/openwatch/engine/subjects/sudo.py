@@ -35,7 +35,7 @@ class _SudoSubject(Subject):
     def _unseen(self, policy: Policy) -> list[Record]:
         """What could not be read may hold anything: nobody can say that it holds nothing."""
         return [
-            Record(str(problem), dict.fromkeys(self.fields_of(), problem))
+            Record(str(problem), dict.fromkeys(self.fields_of(), problem), unseen=problem)
             for problem in dict.fromkeys(policy.problems)
         ]
 

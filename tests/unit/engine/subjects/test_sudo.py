@@ -208,3 +208,13 @@ def test_a_line_that_is_not_understood_is_never_a_pass(line: str) -> None:
 def test_no_text_crashes_the_reader(text: str) -> None:
     for check in (ASKS, PTY):
         evaluate(check, Context(snapshot(text, {"x": text}), {}))
+
+
+@pytest.mark.ac("engine-08")
+@pytest.mark.parametrize("count", [0, {"at_least": 1}, {"at_most": 1}])
+def test_what_was_not_seen_counts_as_none_and_as_many(count: object) -> None:
+    check = Check.model_validate({"sudo_rule": {}, "count": count})
+    unseen = snapshot("@include /etc/sudoers.site\n")
+    result = evaluate(check, Context(unseen, {}))
+    assert result.truth is None
+    assert result.could_not is not None
