@@ -185,6 +185,7 @@ class UmaskSubject(Subject):
     """
 
     LABEL: ClassVar[str] = "umask"
+    NOUN: ClassVar[str] = "umask in"
     FIELDS: ClassVar[Mapping[str, Kind]] = {
         "mask": Kind.TEXT,
         "allows": Kind.MODE,
