@@ -57,7 +57,7 @@ def list_frameworks(*, output: FormOption = OutputForm.TABLE, rules: RulesOption
 def show(
     framework: FrameworkArgument,
     control: Annotated[
-        str, typer.Argument(metavar="[CONTROL]", help="Only this control, e.g. 5.1.20.")
+        str, typer.Argument(metavar="CONTROL", help="Only this control, e.g. 5.1.20.")
     ] = "",
     *,
     output: FormOption = OutputForm.TABLE,
@@ -90,7 +90,7 @@ def show(
 def print_coverage(
     frameworks: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FRAMEWORK]...", help="Only these. Without one: all."),
+        typer.Argument(metavar="FRAMEWORK", help="Only these. Without one: all."),
     ] = None,
     *,
     uncovered: Annotated[
