@@ -104,8 +104,8 @@ def _both(
 class AuditWatchSubject(Subject):
     """Which accesses to a path the audit rules record, whoever makes them.
 
-    A rule that is narrowed by a condition records only some of them and does not count; a rule for
-    one of b32 and b64 counts together with one for the other.
+    A rule that is narrowed by another condition than ``filters`` records only some of them and does
+    not count; a rule for one of b32 and b64 counts together with one for the other.
     """
 
     LABEL: ClassVar[str] = "audit_watch"
@@ -115,6 +115,9 @@ class AuditWatchSubject(Subject):
     directory: bool = Field(
         default=False, description="What lies below the path has to be recorded as well."
     )
+    filters: tuple[str, ...] = Field(
+        default=(), description="Conditions that a rule may have, or weaker ones."
+    )
 
     def requests(self) -> tuple[Request, ...]:
         return (*PERSISTED_REQUESTS, KERNEL)
@@ -123,7 +126,7 @@ class AuditWatchSubject(Subject):
         return Selection(tuple(self._record(path, snapshot) for path in as_list(self.path)))
 
     def _record(self, path: str, snapshot: Snapshot) -> Record:
-        wanted = Wanted(path=canonical(path), directory=self.directory)
+        wanted = Wanted(conditions(self.filters), path=canonical(path), directory=self.directory)
         return _both(path, snapshot, lambda rules: rules.accesses(wanted), {})
 
 
