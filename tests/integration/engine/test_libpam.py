@@ -18,6 +18,8 @@ from openwatch.engine.facts import Fact, Request
 from openwatch.engine.snapshot import make_snapshot
 from openwatch.engine.subjects.pam_stack import DIRECTORIES, reached, stack
 
+pytestmark = pytest.mark.ac("rules-12")
+
 CONTROLS = (
     "required", "requisite", "sufficient", "optional", "[success=1 default=ignore]",
     "[default=die]", "[success=ok default=1]", "[success=2 default=bad]", "[default=reset]",

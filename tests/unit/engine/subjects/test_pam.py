@@ -16,6 +16,8 @@ from openwatch.engine.subjects.base import Record
 from openwatch.engine.subjects.pam import PamOptionSubject, PamSubject, options
 from openwatch.engine.subjects.pam_stack import entries, reached, stack, tokens
 
+pytestmark = pytest.mark.ac("rules-12")
+
 PATTERNS = (
     "/etc/pam.d/*",
     "/usr/lib/pam.d/*",

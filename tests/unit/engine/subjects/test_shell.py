@@ -20,6 +20,8 @@ from openwatch.engine.subjects.shell import (
 )
 from openwatch.engine.subjects.shell_script import commands
 
+pytestmark = pytest.mark.ac("rules-13")
+
 RHEL_PROFILE = """
 pathmunge () {
     case ":${PATH}:" in
