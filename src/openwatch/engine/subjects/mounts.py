@@ -21,6 +21,9 @@ _BEFORE_FSTAB: Final = ("/etc/systemd/system", "/run/systemd/system")
 _AFTER_FSTAB: Final = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system")
 """systemd.unit(5): units that a generator makes of fstab(5) rank between these directories."""
 
+_PLAIN: Final = re.compile(r"/(?:[A-Za-z0-9_][A-Za-z0-9_.:]*(?:/[A-Za-z0-9_.:]+)*)?\Z")
+"""Mount points whose unit has a name without escapes."""
+
 _BY_SYSTEMD: Final = {"/dev/shm": frozenset({"nodev", "nosuid"})}
 """What systemd mounts itself before it reads anything, and how (file-hierarchy(7))."""
 
@@ -103,18 +106,22 @@ class MountSubject(Subject):
         )
 
     def _units(self) -> tuple[str, ...]:
+        """Return the files of the mount unit; none where its name needs escapes."""
+        if not _PLAIN.match(self.target):
+            return ()
         return tuple(f"{d}/{self._unit}" for d in (*_BEFORE_FSTAB, *_AFTER_FSTAB))
 
     def _drop_ins(self) -> tuple[str, ...]:
         """Return the directories of drop-ins, lowest priority first."""
+        if not _PLAIN.match(self.target):
+            return ()
         directories = (*_AFTER_FSTAB[::-1], *_BEFORE_FSTAB[::-1])
         return tuple(f"{d}/{self._unit}.d" for d in directories)
 
     @property
     def _unit(self) -> str:
-        # systemd-escape(1): slashes become hyphens, a hyphen becomes \x2d.
-        escaped = self.target.strip("/").replace("-", "\\x2d").replace("/", "-")
-        return f"{escaped or '-'}.mount"
+        # systemd-escape(1): slashes become hyphens; of a root directory a hyphen is left.
+        return f"{self.target.strip('/').replace('/', '-') or '-'}.mount"
 
     def select(self, snapshot: Snapshot) -> Selection:
         mounts: Mapping[str, Mount] | CouldNot = snapshot.read(Request("mounts"))
@@ -141,7 +148,8 @@ class MountSubject(Subject):
         if isinstance(entries, CouldNot):
             return {"in_fstab": entries, "fstab_options": entries}, None
         # systemd-fstab-generator(8): of two lines with one mount point the first counts.
-        entry = next((e for e in entries if e.target == self.target.rstrip("/")), None)
+        target = self.target.rstrip("/") or "/"
+        entry = next((e for e in entries if e.target == target), None)
         if entry is None:
             return {"in_fstab": False, "fstab_options": None}, None
         return {"in_fstab": True, "fstab_options": entry.options}, entry.where
@@ -150,6 +158,9 @@ class MountSubject(Subject):
         self, snapshot: Snapshot, in_table: Value, where: Source | None
     ) -> tuple[Value, Source | None]:
         units = self._units()
+        if not units and in_table is None:
+            unseen = "The name of its mount unit needs escapes; it was not looked for."
+            return CouldNot(Reason.INCOMPLETE, unseen), None
         first, problem = self._option_line(snapshot, units[: len(_BEFORE_FSTAB)])
         later, later_problem = self._option_line(snapshot, units[len(_BEFORE_FSTAB) :])
         files, drop_in_problem = merge_drop_ins(snapshot, self._drop_ins())
@@ -294,6 +305,9 @@ def _record(
     kind = "swap" if type_ == "swap" else kind_of(type_)
     if type_ in ("auto", "none") or options & {"bind", "rbind"}:
         kind = _untyped(type_, source, options)
+    elif kind == "local" and type_ not in _POOLED and not _DEVICE.match(source):
+        # Whatever has no device, such as nfsd or a share of the machine below, holds no disk.
+        kind = "pseudo"
     removable, encrypted = _device(kind, type_, source, blocks)
     values: dict[str, Value] = {
         "target": target,
@@ -334,6 +348,7 @@ def _untyped(type_: str, source: str, options: frozenset[str]) -> str:
     return "local" if type_ == "auto" or source.startswith("/dev/") else "pseudo"
 
 
+_DEVICE: Final = re.compile(r"/dev/|(?:UUID|LABEL|PARTUUID|PARTLABEL|ID)=")
 _ALWAYS_REMOVABLE: Final = re.compile(r"/dev/(?:cdrom|cdrw|dvd|dvdrw|sr\d+|fd\d+|floppy)\d*\Z")
 
 

@@ -111,12 +111,17 @@ def test_the_next_boot_mounts_as_systemd_ranks_its_sources(
     assert configured("/tmp", files) == expected
 
 
-def test_a_hyphen_of_a_path_is_escaped_in_the_name_of_its_unit() -> None:
-    assert (
-        Request("content", "/etc/systemd/system/srv-a\\x2db.mount")
-        not in MountSubject(target="/srv/ab").requests()
-    )
+def test_a_unit_whose_name_needs_escapes_is_not_looked_for() -> None:
+    for target in ("/srv/a-b", "/srv/a b", "/.hidden"):
+        subject = MountSubject(target=target)
+        assert {r.subject for r in subject.requests()} == {"", "/etc/fstab"}
+        assert isinstance(configured(target, {}), CouldNot)
+    assert configured("/srv/a-b", {"/etc/fstab": "x /srv/a-b ext4 nodev 0 0\n"}) == {"nodev"}
     assert MountSubject(target="/var/tmp").requests()[2].subject.endswith("/var-tmp.mount")
+
+
+def test_the_root_has_its_line() -> None:
+    assert configured("/", {"/etc/fstab": "x / ext4 ro 0 0\n"}) == {"ro"}
 
 
 BLOCKS = (
@@ -176,3 +181,10 @@ def test_a_device_that_is_not_there_is_no_answer() -> None:
 )  # fmt: skip
 def test_whose_a_file_system_is(type_: str, kind: str) -> None:
     assert kind_of(type_) == kind
+
+
+def test_what_has_no_device_is_on_no_disk() -> None:
+    table = "nfsd /proc/fs/nfsd nfsd rw 0 0\nUUID=1 /x ext4 rw 0 0\ntank /t zfs rw 0 0\n"
+    records = MountsSubject().select(snapshot("/x", {"/etc/fstab": table}, BLOCKS)).records
+    kinds = {r.values["target"]: r.values["kind"] for r in records}
+    assert kinds == {"/": "local", "/proc/fs/nfsd": "pseudo", "/x": "local", "/t": "local"}
