@@ -33,6 +33,8 @@ REQUESTS = (
     Request("passwd"),
     Request("group"),
     Request("packages"),
+    Request("dconf"),
+    Request("updates"),
 )
 
 
