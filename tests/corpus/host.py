@@ -203,6 +203,9 @@ class Host(_Model):
     unconfined: tuple[str, ...] = Field(default=(), description="Programs that run unconfined.")
     contexts: Mapping[str, str] = Field(default_factory=dict, description="Path to its label.")
     device_labels: Mapping[str, str] = Field(default_factory=dict)
+    deviations: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="Package to what `rpm -V` prints of it."
+    )
     dconf: Mapping[str, str] = Field(default={}, description="Database to its state.")
     timers: Mapping[str, Timer] = {}
     updates: Updates = Updates()

@@ -109,6 +109,17 @@ def _device_labels(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
     return "".join((*lines, "#end\n")).encode()
 
 
+def _verify(host: Host, requests: Asked, own: Mapping[str, Trouble]) -> bytes:
+    _refuse(own)
+    tool = {"dpkg": "dpkg", "rpm": "rpm"}[host.package_format]
+    output = ""
+    for request in requests:
+        installed = host.packages.get(request.subject) == "installed"
+        lines = host.deviations.get(request.subject, ()) if installed else ("absent",)
+        output += f"@{request.subject} {tool}\n" + "".join(f"{line}\n" for line in (*lines, "."))
+    return output.encode()
+
+
 RENDERERS: Final[Mapping[str, Callable[[Host, Asked, Mapping[str, Trouble]], bytes]]] = {
     "boot": _boot,
     "blocks": _blocks,
@@ -117,4 +128,5 @@ RENDERERS: Final[Mapping[str, Callable[[Host, Asked, Mapping[str, Trouble]], byt
     "apparmor": _apparmor,
     "context": _context,
     "device_labels": _device_labels,
+    "verify": _verify,
 }

@@ -13,8 +13,9 @@ from openwatch.engine.probes.confinement import AppArmorProbe, ContextProbe, Dev
 from openwatch.engine.probes.desktop import DconfProbe
 from openwatch.engine.probes.devices import BlocksProbe, LinkProbe, ProcessorProbe
 from openwatch.engine.probes.files import ContentProbe, StatProbe
-from openwatch.engine.probes.homes import HomesProbe, HomeTreeProbe
 from openwatch.engine.probes.firewall import FirewallProbe, InterfacesProbe
+from openwatch.engine.probes.homes import HomesProbe, HomeTreeProbe
+from openwatch.engine.probes.integrity import VerifyProbe
 from openwatch.engine.probes.kernel import ModuleProbe, SysctlProbe
 from openwatch.engine.probes.mounts import MountsProbe, SweepProbe
 from openwatch.engine.probes.network import SocketsProbe
@@ -45,6 +46,7 @@ PROBES: Final[Mapping[str, Probe]] = {
         AppArmorProbe(),
         ContextProbe(),
         DeviceLabelsProbe(),
+        VerifyProbe(),
         PasswdProbe(),
         GroupProbe(),
         ShadowProbe(),

@@ -49,6 +49,7 @@ from openwatch.engine.subjects.homes import (
     InitFileSubject,
     PrivateKeySubject,
 )
+from openwatch.engine.subjects.integrity import PackageFileSubject
 from openwatch.engine.subjects.limits import LimitSubject
 from openwatch.engine.subjects.mail import PostfixSubject
 from openwatch.engine.subjects.mounts import MountsSubject, MountSubject
@@ -163,6 +164,7 @@ class Check(_Model):
     context: ContextSubject | None = None
     device_label: DeviceLabelSubject | None = None
     crypto_policy: CryptoPolicySubject | None = None
+    package_file: PackageFileSubject | None = None
     account: AccountSubject | None = None
     group: GroupSubject | None = None
     home: HomeSubject | None = None
@@ -305,6 +307,7 @@ SUBJECTS: Final = (
     "file", "line", "sweep", "setting", "sysctl", "sshd", "package", "unit", "mount", "module",
     "socket", "capability", "kernel_argument", "boot_loader", "mounts",
     "link", "processor", "apparmor_profile", "context", "device_label", "crypto_policy",
+    "package_file",
     "account", "group",
     "home", "home_file", "home_tree", "init_file", "open_private_key", "root_path", "ssh_client",
     "sudo_default", "sudo_rule", "sudo_include",
@@ -325,6 +328,7 @@ _TABLES: Final = (
     "mounts",
     "apparmor_profile",
     "device_label",
+    "package_file",
     "line",
     "sweep",
     "socket",

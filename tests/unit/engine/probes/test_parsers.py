@@ -19,6 +19,7 @@ SUBJECTS = {
     "unit": "ssh.service",
     "link": "/etc/localtime",
     "context": "/var/log/faillock",
+    "verify": "crypto-policies",
 }
 NAMES = sorted(PROBES)
 
