@@ -46,6 +46,8 @@ class Shadow:
     max_days: int | None
     warn_days: int | None
     inactive_days: int | None
+    expires: int | None
+    """The day on which the account ends, counted from 1970."""
     line: int
 
 
@@ -156,11 +158,11 @@ def _shadow(line: str, number: int) -> Shadow | None:
     if len(parts) != 9:
         return None
     try:
-        days = [int(part) if part.strip() else None for part in parts[2:7]]
+        days = [int(part) if part.strip() else None for part in parts[2:8]]
     except ValueError:
         return None
     state, algorithm = _password_state(parts[1])
-    return Shadow(parts[0], state, algorithm, days[0], days[1], days[2], days[3], days[4], number)
+    return Shadow(parts[0], state, algorithm, *days, line=number)
 
 
 def _password_state(password: str) -> tuple[str, str]:

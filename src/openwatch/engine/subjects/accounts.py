@@ -41,6 +41,7 @@ class AccountSubject(Subject):
         "warn_days": Kind.NUMBER,
         "inactive_days": Kind.NUMBER,
         "changed_in_future": Kind.FLAG,
+        "days_left": Kind.NUMBER,
         "same_name": Kind.NUMBER,
         "same_uid": Kind.NUMBER,
         "group_exists": Kind.FLAG,
@@ -137,7 +138,7 @@ def _valid_shells(snapshot: Snapshot) -> frozenset[str] | CouldNot:
 
 _SECRET_FIELDS: Final = (
     "password", "algorithm", "min_days", "max_days", "warn_days", "inactive_days",
-    "changed_in_future",
+    "changed_in_future", "days_left",
 )  # fmt: skip
 
 
@@ -163,6 +164,7 @@ def _shadow_values(
         "warn_days": entry.warn_days,
         "inactive_days": entry.inactive_days,
         "changed_in_future": entry.last_change is not None and entry.last_change > today,
+        "days_left": None if entry.expires is None else entry.expires - today,
     }
 
 
