@@ -37,6 +37,7 @@ class Updates:
 
 _INSTALL: Final = re.compile(r"Inst (\S+) \[([^\]\s]*)\] \((\S+) ([^\n]*?) \[[^\]\s]*\]\)")
 _SECURITY_SUITE: Final = re.compile(r"(?:^|[\s,])\S*(?:-security|Debian-Security:\S*)(?=[\s,]|$)")
+_FIRST_ADVISORY: Final = 2000
 _ADVISORY_FIELD: Final = re.compile(r"\s*(Update ID|Type|Updated|Severity)\s*:\s*(\S.*)")
 
 
@@ -135,9 +136,8 @@ def _dnf(asked: int, lines: list[str]) -> Updates | CouldNot:
         advisories[-1][key] = value.strip()
     entries: list[Update] = []
     for advisory in advisories:
-        try:
-            published = date.fromisoformat(advisory.get("Updated", "")[:10])
-        except ValueError:
+        published = _day(advisory.get("Updated", ""))
+        if published is None:
             return CouldNot(
                 Reason.UNPARSABLE, f"dnf gave no date for {advisory['Update ID'][:60]!r}."
             )
@@ -148,3 +148,12 @@ def _dnf(asked: int, lines: list[str]) -> Updates | CouldNot:
             )
         )  # fmt: skip
     return Updates("dnf", asked, tuple(sorted(entries, key=lambda entry: entry.name)))
+
+
+def _day(text: str) -> date | None:
+    """Return the day of a time stamp; the beginning of the epoch stands for none at all."""
+    try:
+        day = date.fromisoformat(text[:10])
+    except ValueError:
+        return None
+    return day if day.year >= _FIRST_ADVISORY else None

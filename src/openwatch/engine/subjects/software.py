@@ -246,7 +246,9 @@ class UpdateSubject(Subject):
                 "name": entry.name,
                 "security": entry.security,
                 "severity": entry.severity or None,
-                "days": unsaid if entry.published is None else (today - entry.published).days,
+                "days": unsaid
+                if entry.published is None
+                else max(0, (today - entry.published).days),
             }
             raw = f"{entry.name} {entry.installed} {entry.candidate} {entry.published or ''}"
             records.append(Record(entry.name, values, raw=" ".join(raw.split())))
@@ -269,6 +271,11 @@ class RepositoryListsSubject(Subject):
             return Selection((Record(name, {"days": updates}),))
         today = snapshot.taken_at.astimezone(UTC).date()
         days = (today - date(1970, 1, 1)).days - updates.asked
+        if days < -1:
+            ahead = CouldNot(Reason.INCOMPLETE, "The clock of the host is ahead of ours.")
+            return Selection((Record(name, {"days": ahead}),))
+        # A day may have begun between the answer of the host and now.
+        days = max(0, days)
         return Selection((Record(name, {"days": days}, raw=f"asked {days} days ago"),))
 
 
