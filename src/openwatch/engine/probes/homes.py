@@ -93,20 +93,31 @@ one() {
   """
     f"for f in {' '.join(INIT_FILES)}; do"
     r"""
-    f=$home/$f
+    k=${f#.}; f=$home/$f
     [ -f "$f" ] || continue
     echo "F $f"
-    head -c 262144 "$f" | tr -d '\000' | sed -nE \
-      '/^[[:space:]]*#/d;/(^|[^A-Za-z0-9_])(PATH|path|umask)([^A-Za-z0-9_]|$)/{=;s/^/ /;p;}'
-    head -c 262144 "$f" | tr -d '\000' | sed 's/^[[:space:]]*#.*//' |
-      tr -c 'A-Za-z0-9_./~${}+@%-' '\n' | grep -E '^(/|~/|\$HOME/|\$\{HOME\}/)' | sort -u |
-      head -n 200 | while IFS= read -r w; do
-        case $w in '~/'*) w=$home/${w#'~/'};; '$HOME/'*) w=$home/${w#'$HOME/'};;
-        '${HOME}/'*) w=$home/${w#'${HOME}/'};; esac
-        remote "$w" && continue
-        [ -f "$w" ] || continue
-        [ -z "$(find -L "$w" -maxdepth 0 -perm -0002 2>/dev/null)" ] || echo "W $w"
-      done
+    # Most start-up files are those that every account gets: what was read once is known.
+    eval "p=\$f_$k"
+    if [ -n "$p" ] && cmp -s -- "$p" "$f" 2>/dev/null; then eval "l=\$l_$k w=\$w_$k"
+    else
+      c=$(head -c 262144 "$f" | tr -d '\000' | sed 's/^[[:space:]]*#.*//')
+      l=
+      case $c in *PATH*|*path*|*umask*)
+        l=$(printf '%s\n' "$c" | sed -nE \
+          '/(^|[^A-Za-z0-9_])(PATH|path|umask)([^A-Za-z0-9_]|$)/{=;s/^/ /;p;}');; esac
+      w=$(printf '%s\n' "$c" | tr -c 'A-Za-z0-9_./~${}+@%-' '\n' |
+        grep -E '^(/|~/|\$HOME/|\$\{HOME\}/)' | sort -u | head -n 200)
+      eval "f_$k=\$f l_$k=\$l w_$k=\$w"
+    fi
+    [ -z "$l" ] || printf '%s\n' "$l"
+    set --
+    for w in $w; do
+      case $w in '~/'*) w=$home/${w#'~/'};; '$HOME/'*) w=$home/${w#'$HOME/'};;
+      '${HOME}/'*) w=$home/${w#'${HOME}/'};; esac
+      remote "$w" && continue
+      [ ! -f "$w" ] || set -- "$@" "$w"
+    done
+    [ $# = 0 ] || find -L "$@" -maxdepth 0 -perm -0002 2>/dev/null | sed 's/^/W /'
   done
   remote "$home/.ssh" && return
   n=0
