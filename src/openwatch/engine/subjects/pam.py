@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field
@@ -38,21 +39,26 @@ class _Stack:
 def _stacks(
     snapshot: Snapshot, services: Iterable[str], phases: Iterable[Phase]
 ) -> Iterator[_Stack | tuple[str, CouldNot]]:
+    """Yield what is called of each service in each phase, or its name and why nobody knows."""
     for service in services:
-        lines = stack(snapshot, service)
         for phase in phases:
-            if isinstance(lines, CouldNot):
-                yield f"{service} {phase}", lines
-                continue
-            mine = [line for line in lines or () if line.phase == phase]
-            called = reached(mine)
-            modules = [(i in called, line) for i, line in enumerate(mine) if not line.substack]
-            yield _Stack(
-                service,
-                phase,
-                tuple(line for is_called, line in modules if is_called),
-                tuple(line for is_called, line in modules if not is_called),
-            )
+            key = ("pam called", service, phase)
+            yield snapshot.derived(key, partial(_stack, snapshot, service, phase))
+
+
+def _stack(snapshot: Snapshot, service: str, phase: Phase) -> _Stack | tuple[str, CouldNot]:
+    lines = stack(snapshot, service)
+    if isinstance(lines, CouldNot):
+        return f"{service} {phase}", lines
+    mine = [line for line in lines or () if line.phase == phase]
+    called = reached(mine)
+    modules = [(i in called, line) for i, line in enumerate(mine) if not line.substack]
+    return _Stack(
+        service,
+        phase,
+        tuple(line for is_called, line in modules if is_called),
+        tuple(line for is_called, line in modules if not is_called),
+    )
 
 
 class PamSubject(Subject):
@@ -266,23 +272,28 @@ class PamOptionSubject(Subject):
         if self.arguments_only:
             return None, None
         config = CONFIGS[self.module]
-        merged: tuple[FileContent, ...] = ()
-        problem = None
-        if config.drop_ins is not None:
-            merged, problem = merge_drop_ins(snapshot, (config.drop_ins,))
-        main, main_problem = read_files(snapshot, (config.path,))
-        if problem or main_problem:
-            return problem or main_problem, None
-        wanted = self.option
-        found = [
-            (value, source)
-            for file in (*merged, *main)
-            for key, value, source in options(file)
-            if (key.lower() if config.ignore_case else key) == wanted
-        ]
-        if not found:
-            return None, None
-        return found[0] if config.first_wins else found[-1]
+        lines = snapshot.derived(("pam options", self.module), partial(_in_force, snapshot, config))
+        if isinstance(lines, CouldNot):
+            return lines, None
+        return lines.get(self.option, (None, None))
+
+
+def _in_force(snapshot: Snapshot, config: _Config) -> Mapping[str, tuple[str, Source]] | CouldNot:
+    """Return the options of the files of a module, each as the module reads it."""
+    merged: tuple[FileContent, ...] = ()
+    problem = None
+    if config.drop_ins is not None:
+        merged, problem = merge_drop_ins(snapshot, (config.drop_ins,))
+    main, main_problem = read_files(snapshot, (config.path,))
+    if problem or main_problem:
+        return problem or main_problem or {}
+    found: dict[str, tuple[str, Source]] = {}
+    for file in (*merged, *main):
+        for key, value, source in options(file):
+            name = key.lower() if config.ignore_case else key
+            if not (config.first_wins and name in found):
+                found[name] = value, source
+    return found
 
 
 _OPTION: Final = re.compile(r"([^\s=]+)\s*=?\s*(.*)\Z", re.DOTALL)
