@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -105,6 +106,8 @@ _FACILITY: Final = re.compile(
     r"\s*\(?\s*\$syslogfacility-text\s*==\s*[\"']([a-z0-7]+)[\"']\s*\)?\s*"
 )
 _PROPERTY: Final = re.compile(r":[^,\n]*,[^,\n]*,\s*\"(?:\\.|[^\"\\\n])*\"[ \t]*|:[^\s]+[ \t]+")
+_CONTINUED: Final = re.compile(r"\\\n[ \t]*")
+_OLD_ACTIONS: Final = "/-@?~|^"
 _FLOW: Final = re.compile(r"(?:set|unset|reset|call|foreach|continue)\b[^\n;{]*;?|else\b")
 
 
@@ -113,11 +116,22 @@ class Reader:
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
-        self.text = re.sub(r"\\\n[ \t]*", " ", text)
+        self.joined: list[int] = []
+        self.text = self._joined(text)
         self.position = 0
         self.blocks: list[Selected | None] = []
         self.last: Selected | None = ALL_MESSAGES
-        self.program_only = False
+
+    def _joined(self, text: str) -> str:
+        """Return the text with the lines joined that end with a backslash."""
+        parts: list[str] = []
+        length = end = 0
+        for found in _CONTINUED.finditer(text):
+            parts.append(text[end : found.start()])
+            length += len(parts[-1])
+            end = found.end()
+            self.joined.append(length)
+        return "".join((*parts, text[end:]))
 
     def statements(self) -> Iterator[Statement]:
         """Yield the statements; the text is always gone through to its end."""
@@ -149,8 +163,9 @@ class Reader:
                 return None
             case "$":
                 return self._directive()
-            case "!" | "+" | "-" if self._line_start(at):
-                self.program_only = self._line().strip() not in ("!*", "+*", "-*")
+            case "!" | "+" | "-" if self._line_start(at) and text[at + 1 : at + 2] != "/":
+                # Blocks of one program or host: rsyslog knows them no more and goes on.
+                self._line()
                 return None
             case "&":
                 self.position += 1
@@ -207,8 +222,10 @@ class Reader:
             return None
         self.position = word.end()
         chosen = selector(word.group())
-        if chosen is None and word.group() in ("stop", "~"):
-            return self._made("legacy", {}, "stop", self._scope(), word.start())
+        if chosen is None and (word.group() == "stop" or word.group()[0] in _OLD_ACTIONS):
+            # In a block an action of the old form stands by itself.
+            self.position = word.start()
+            return self._legacy(waiting)
         self.last = self._narrowed(chosen)
         waiting.append(self.last)
         rest = re.compile(r"[ \t]*(?:\{|[A-Za-z_]+\s*\()").match(self.text, self.position)
@@ -261,8 +278,6 @@ class Reader:
         return ""
 
     def _scope(self) -> Selected | None:
-        if self.program_only:
-            return None
         return self.blocks[-1] if self.blocks else ALL_MESSAGES
 
     def _narrowed(self, chosen: Selected | None) -> Selected | None:
@@ -288,7 +303,8 @@ class Reader:
         selected: Selected | None,
         start: int,
     ) -> Statement:
-        number = self.text.count("\n", 0, start) + 1
+        # Lines that were joined count where they stand in the file.
+        number = self.text.count("\n", 0, start) + bisect_left(self.joined, start) + 1
         shown = " ".join(self.text[self.text.rfind("\n", 0, start) + 1 : self.position].split())
         return Statement(kind, parameters, text, selected, Source(self.path, number, shown[:400]))
 

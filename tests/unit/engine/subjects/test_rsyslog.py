@@ -105,11 +105,11 @@ def test_what_was_thrown_away_reaches_no_later_action(before: str, complete: boo
     assert ("cron" in action["facilities"]) is complete
 
 
-def test_an_action_in_a_ruleset_or_of_one_program_gets_not_everything() -> None:
+def test_an_action_in_a_ruleset_gets_nothing_by_itself_and_blocks_of_bsd_are_ignored() -> None:
     found = actions(
         "ruleset(name=\"r\") { *.* /var/log/r }\n!cron\n*.* /var/log/c\n!*\n*.* /var/log/all\n"
     )  # fmt: skip
-    assert [bool(action["facilities"]) for action in found] == [False, False, True]
+    assert [bool(action["facilities"]) for action in found] == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,18 @@ def test_inputs_and_globals_over_several_lines() -> None:
     assert found == [("imtcp", False), ("imtcp", True), ("imudp", False), ("imudp", True)]
     (record,) = RsyslogGlobalSubject(key="DefaultNetstreamDriver").select(state).records
     assert record.values["value"] == "gtls"
+
+
+def test_lines_that_go_on_are_joined_and_keep_their_numbers() -> None:
+    text = "*.=debug;\\\n\tauth.none;\\\n\tmail.none \\\n  /var/log/debug\ncron.* /var/log/cron\n"
+    records = RsyslogActionSubject().select(snapshot(text)).records
+    assert [record.values["target"] for record in records] == ["/var/log/debug", "/var/log/cron"]
+    assert [record.sources["target"].line for record in records] == [3, 5]
+
+
+def test_old_actions_stand_by_themselves_in_a_block() -> None:
+    found = actions("cron.* {\n  /var/log/a\n  -/var/log/b\n  stop\n}\ncron.* /var/log/c\n")
+    assert [sorted(action["facilities"]) for action in found] == [["cron"], ["cron"], []]
 
 
 pieces = st.sampled_from(
