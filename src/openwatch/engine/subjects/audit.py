@@ -9,12 +9,13 @@ directory is missing, /etc/audit/audit.rules is loaded as it stands.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar, Final, Literal
 
 from pydantic import Field
 
 from openwatch.engine.facts import CouldNot, Request
+from openwatch.engine.probes.accounts import Account, Group
 from openwatch.engine.probes.audit import AuditLog, KernelAudit
 from openwatch.engine.probes.files import FileStat
 from openwatch.engine.probes.mounts import Found, Mount
@@ -29,6 +30,7 @@ from openwatch.engine.subjects.audit_rules import (
     conditions,
     is_never,
     loaded,
+    numbered,
     persisted,
 )
 from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value, as_list
@@ -262,7 +264,7 @@ class AuditRuleSubject(Subject):
     }  # fmt: skip
 
     def requests(self) -> tuple[Request, ...]:
-        return (*PERSISTED_REQUESTS, KERNEL)
+        return (*PERSISTED_REQUESTS, KERNEL, Request("passwd"), Request("group"))
 
     def select(self, snapshot: Snapshot) -> Selection:
         rules, kernel = persisted_rules(snapshot), loaded_rules(snapshot)
@@ -270,12 +272,22 @@ class AuditRuleSubject(Subject):
             return Selection(could_not=rules)
         if isinstance(kernel, CouldNot):
             return Selection(could_not=kernel)
-        return Selection(tuple(_rule_records(rules, kernel[0])))
+        accounts: tuple[Account, ...] | CouldNot = snapshot.read(Request("passwd"))
+        groups: tuple[Group, ...] | CouldNot = snapshot.read(Request("group"))
+        if isinstance(accounts, CouldNot):
+            return Selection(could_not=accounts)
+        if isinstance(groups, CouldNot):
+            return Selection(could_not=groups)
+        # auditctl(8) lists numbers where a rule has the names of accounts and groups.
+        uids = {account.name: account.uid for account in accounts}
+        gids = {group.name: group.gid for group in groups}
+        written = [numbered(rule, uids, gids) for rule in rules.rules]
+        return Selection(tuple(_rule_records(written, kernel[0].rules)))
 
 
-def _rule_records(rules: Ruleset, kernel: Ruleset) -> Iterator[Record]:
-    in_files = {rule.form: rule for rule in rules.rules}
-    in_kernel = {rule.form: rule for rule in kernel.rules}
+def _rule_records(written: Iterable[AuditRule], kernel: Iterable[AuditRule]) -> Iterator[Record]:
+    in_files = {rule.form: rule for rule in written}
+    in_kernel = {rule.form: rule for rule in kernel}
     for form, rule in (in_kernel | in_files).items():
         found = {"persisted": in_files.get(form), "loaded": in_kernel.get(form)}
         values: dict[str, Value] = {field: r is not None for field, r in found.items()}

@@ -6,10 +6,11 @@ long form, the names of an unset login id, lists of system calls: none of them m
 
 from __future__ import annotations
 
+import errno
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Final
 
@@ -369,8 +370,10 @@ _LISTS: Final = frozenset(
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,19}")
 _CONDITION: Final = re.compile(r"([A-Za-z0-9_]+)(!=|>=|<=|&=|=|>|<|&)(.*)\Z", re.DOTALL)
 _SPELLINGS: Final = {"loginuid": "auid", "sessionid": "ses"}
-_IDS: Final = ("auid", "uid", "euid", "suid", "fsuid", "gid", "egid", "sgid", "fsgid", "obj_uid")
-_ERRORS: Final = {"-EPERM": "-1", "-EACCES": "-13"}
+_USERS: Final = frozenset({"auid", "uid", "euid", "suid", "fsuid", "obj_uid"})
+_GROUPS: Final = frozenset({"gid", "egid", "sgid", "fsgid", "obj_gid"})
+_C_NUMBER: Final = re.compile(r"0[xX][0-9A-Fa-f]{1,16}|0[0-7]{1,22}|[1-9][0-9]{0,19}|0")
+_ERROR: Final = re.compile(r"(-?)(E[A-Z0-9]+)")
 _SUCCESS: Final = {"yes": "1", "no": "0"}
 _SYSCALL_RECORDS: Final = ("SYSCALL", "1300")
 
@@ -382,17 +385,33 @@ def condition_of(text: str) -> Filter:
         return Filter(text, "", "")
     name, operator, value = match.groups()
     field = _SPELLINGS.get(name, name)
-    if field in _IDS and value in ("unset", "-1", str(UNSET)):
-        value = str(UNSET)
+    if field in _USERS | _GROUPS:
+        value = str(UNSET) if value in ("unset", "-1") else "0" if value == "root" else value
     elif field == "exit":
-        value = _ERRORS.get(value, value)
+        value = _ERROR.sub(_error_number, value)
     elif field == "success":
         value = _SUCCESS.get(value, value)
-    elif re.fullmatch(r"a[0-3]", field) and re.fullmatch(r"0[xX][0-9A-Fa-f]{1,16}", value):
-        value = str(int(value, 16))
+    elif re.fullmatch(r"a[0-3]", field) and _C_NUMBER.fullmatch(value):
+        # strtoul(3) with base 0 reads them.
+        value = str(int(value, 8 if value[:2].isdigit() and value[0] == "0" else 0))
     if _INTEGER.fullmatch(value):
         value = str(int(value))
     return Filter(field, operator, value)
+
+
+def _error_number(match: re.Match[str]) -> str:
+    sign, name = match.groups()
+    number = getattr(errno, name, None)
+    return f"{sign}{number}" if isinstance(number, int) else match.group()
+
+
+def numbered(rule: AuditRule, uids: Mapping[str, int], gids: Mapping[str, int]) -> AuditRule:
+    """Return a rule with the numbers of the accounts and groups that its conditions name."""
+    names = {**dict.fromkeys(_USERS, uids), **dict.fromkeys(_GROUPS, gids)}
+    filters = (
+        replace(f, value=str(names.get(f.field, {}).get(f.value, f.value))) for f in rule.filters
+    )
+    return replace(rule, filters=frozenset(filters))
 
 
 def compared(text: str) -> Filter:

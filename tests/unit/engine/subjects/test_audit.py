@@ -49,6 +49,8 @@ def snapshot(
         "content:/etc/audit/audit.rules": joined,
         "audit": kernel,
         "kernel": f"paper\n6.1\n{machine}\n0123\n0\nro\n",
+        "passwd": "root:x:0:0:root:/root:/bin/sh\nchrony:x:105:112::/:/bin/false\n",
+        "group": "root:x:0:\nadm:x:4:\n",
         **others,
     }
     facts = [Fact(Request.from_id(name), name, text.encode()) for name, text in answers.items()]
@@ -302,6 +304,14 @@ FORMS = [
      "-a always,exit -F arch=b64 -S execve -C uid!=euid -F euid=0 -F key=setuid"),
     ("-a always,exit -F arch=b64 -F path=/etc/shadow -F perm=wa -k id",
      "-a always,exit -F arch=b64 -S all -F path=/etc/shadow -F perm=wa -F key=id"),
+    ("-a never,exit -F arch=b64 -S adjtimex -F uid=chrony -F egid=adm",
+     "-a never,exit -F arch=b64 -S adjtimex -F uid=105 -F egid=4"),
+    ("-a always,exit -F arch=b64 -S openat -F a2&0100 -F exit=-EACCES",
+     "-a always,exit -F arch=b64 -S openat -F a2&0x40 -F exit=-EACCES"),
+    ("-a always,exit -F arch=b64 -S open -F a1&03 -F a2=10 -F a3=0",
+     "-a always,exit -F arch=b64 -S open -F a1&0x3 -F a2=0xA -F a3=0x0"),
+    ("-a always,exit -F arch=b64 -S open -F exit=-ENOENT -F loginuid=root",
+     "-a always,exit -F arch=b64 -S open -F exit=-2 -F auid=0"),
     ("-a always,exit -F arch=b64 -F path=/usr/bin/su -F perm=x -F auid>=1000 -F auid!=unset -k x",
      "-a always,exit -F arch=b64 -S execve -F path=/usr/bin/su -F perm=x -F auid>=1000"
      " -F auid!=-1 -F key=x"),
