@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
@@ -84,7 +85,7 @@ class Chain:
     policy: Effect = Effect.ACCEPT
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ruleset:
     """All chains of a host. ``unseen`` says what else there may be that was not looked at."""
 
@@ -93,13 +94,27 @@ class Ruleset:
 
     def base_chains(self, family: str, hook: str) -> tuple[Chain, ...]:
         """Return the base chains that filter packets of a family at a hook, in their order."""
-        found = [
-            chain
-            for chain in self.chains.values()
-            if chain.hook == hook and family in chain.families and chain.type != "nat"
-        ]
-        return tuple(sorted(found, key=lambda chain: (chain.priority, chain.scope, chain.name)))
+        return self._base_chains.get((family, hook), ())
 
-    def with_chains(self, chains: Mapping[tuple[str, str], Chain]) -> Ruleset:
-        """Return this ruleset and further chains, which take the place of those of one name."""
-        return Ruleset({**self.chains, **chains}, self.unseen)
+    @cached_property
+    def _base_chains(self) -> Mapping[tuple[str, str], tuple[Chain, ...]]:
+        found: dict[tuple[str, str], list[Chain]] = {}
+        for chain in self.chains.values():
+            if chain.hook and chain.type != "nat":
+                for family in chain.families:
+                    found.setdefault((family, chain.hook), []).append(chain)
+        return {
+            key: tuple(sorted(chains, key=lambda chain: (chain.priority, chain.scope, chain.name)))
+            for key, chains in found.items()
+        }
+
+    @cached_property
+    def tests(self) -> tuple[Test, ...]:
+        """All tests of all rules."""
+        return tuple(
+            test
+            for chain in self.chains.values()
+            for rule in chain.rules
+            for match in rule.matches
+            for test in match.tests()
+        )

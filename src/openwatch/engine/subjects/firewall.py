@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import ClassVar, Final
 
@@ -76,12 +77,12 @@ class FirewallSubject(Subject):
     }
 
     def requests(self) -> tuple[Request, ...]:
-        return (*_RULES, Request("capabilities"))
+        return (*_RULES, Request("capabilities"), *_NO_IPV6)
 
     def select(self, snapshot: Snapshot) -> Selection:
-        capabilities = snapshot.capabilities
-        if isinstance(capabilities, CouldNot):
-            return Selection(could_not=capabilities)
+        families = _families(snapshot)
+        if isinstance(families, CouldNot):
+            return Selection(could_not=families)
         seen = _seen(snapshot)
         return Selection(
             tuple(
@@ -90,7 +91,7 @@ class FirewallSubject(Subject):
                     values={"family": family, "hook": hook, **self._running(seen, family, hook)},
                     raw=_chains(seen, family, hook),
                 )
-                for family in _families(capabilities)
+                for family in families
                 for hook in HOOKS
             )
         )
@@ -114,8 +115,24 @@ class FirewallSubject(Subject):
         }
 
 
-def _families(capabilities: frozenset[str]) -> tuple[str, ...]:
-    return FAMILIES if "ipv6" in capabilities else FAMILIES[:1]
+_NO_IPV6: Final = (
+    Request("sysctl", "net.ipv6.conf.all.disable_ipv6"),
+    Request("sysctl", "net.ipv6.conf.default.disable_ipv6"),
+)
+
+
+def _families(snapshot: Snapshot) -> tuple[str, ...] | CouldNot:
+    """Return the families that the host speaks: IPv6 may be off for all interfaces."""
+    capabilities = snapshot.capabilities
+    if isinstance(capabilities, CouldNot):
+        return capabilities
+    if "ipv6" not in capabilities:
+        return FAMILIES[:1]
+    switches: list[str | CouldNot | None] = [snapshot.read(request) for request in _NO_IPV6]
+    for switch in switches:
+        if isinstance(switch, CouldNot):
+            return switch
+    return FAMILIES[:1] if all(switch == "1" for switch in switches) else FAMILIES
 
 
 class FirewallBootSubject(Subject):
@@ -132,19 +149,17 @@ class FirewallBootSubject(Subject):
     }
 
     def requests(self) -> tuple[Request, ...]:
-        return (*firewall_boot.requests(), Request("capabilities"))
+        return (*firewall_boot.requests(), Request("capabilities"), *_NO_IPV6)
 
     def select(self, snapshot: Snapshot) -> Selection:
-        capabilities = snapshot.capabilities
-        if isinstance(capabilities, CouldNot):
-            return Selection(could_not=capabilities)
+        families = _families(snapshot)
+        if isinstance(families, CouldNot):
+            return Selection(could_not=families)
         boot = firewall_boot.after_boot(snapshot)
         chains = firewall_boot.boot_chains(snapshot)
         return Selection(
             tuple(
-                self._record((family, hook), boot, chains)
-                for family in _families(capabilities)
-                for hook in HOOKS
+                self._record((family, hook), boot, chains) for family in families for hook in HOOKS
             )
         )
 
@@ -185,7 +200,20 @@ def _seen(snapshot: Snapshot) -> _Seen | CouldNot:
     if isinstance(interfaces, CouldNot):
         return interfaces
     ports = firewall_boot.unnamed_ports(ruleset)
-    return _Seen(ruleset, _outer(interfaces), ports, snapshot.read(Request("sockets")))
+    outer = _named(ruleset, _outer(interfaces))
+    return _Seen(ruleset, outer, ports, snapshot.read(Request("sockets")))
+
+
+def _named(ruleset: Ruleset, interfaces: Iterable[str]) -> tuple[str, ...]:
+    """Return the interfaces that some rule is about: all others are treated alike."""
+    patterns = {
+        value
+        for test in ruleset.tests
+        if test.field in ("iif", "oif")
+        for value in test.values or ()
+        if isinstance(value, str)
+    }
+    return tuple(name for name in interfaces if any(fnmatchcase(name, p) for p in patterns))
 
 
 def _spoofed(seen: _Seen, family: str) -> Value:

@@ -318,18 +318,19 @@ WIDE: Final = 4096
 
 
 def unnamed_ports(ruleset: Ruleset) -> tuple[int, ...]:
-    """Return a low and a high port that no rule is about."""
-    named = [
+    """Return ports that no rule is about: a high one, and a low one too where a rule is about a
+    wide range.
+    """
+    ranges = [
         value
-        for chain in ruleset.chains.values()
-        for rule in chain.rules
-        for match in rule.matches
-        for test in match.tests()
+        for test in ruleset.tests
         if test.field == "dport"
         for value in test.values or ()
-        if isinstance(value, tuple) and value[1] - value[0] < WIDE
+        if isinstance(value, tuple)
     ]
+    named = [value for value in ranges if value[1] - value[0] < WIDE]
+    tried = _CANDIDATES if len(named) < len(ranges) else _CANDIDATES[-1:]
     return tuple(
-        next((p for p in tried if not any(low <= p <= high for low, high in named)), tried[0])
-        for tried in _CANDIDATES
+        next((p for p in ports if not any(low <= p <= high for low, high in named)), ports[0])
+        for ports in tried
     )
