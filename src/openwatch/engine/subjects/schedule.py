@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import ClassVar, Final
 
 from openwatch.engine.facts import CouldNot, Reason, Request
-from openwatch.engine.probes.files import FileContent
+from openwatch.engine.probes.files import FileContent, FileStat
 from openwatch.engine.probes.schedule import Timer
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value
@@ -56,7 +56,9 @@ class ScheduleSubject(Subject):
     def requests(self) -> tuple[Request, ...]:
         paths = (*_SYSTEM_TABLES, *_USER_TABLES, *_PERIODIC)
         contents = (Request("content", path) for path in paths)
-        return (Request("timers"), Request("capabilities"), *contents)
+        stats = (Request("stat", path) for path in _PERIODIC)
+        return (Request("timers"), Request("capabilities"), Request("os_release"),
+                *contents, *stats)  # fmt: skip
 
     def select(self, snapshot: Snapshot) -> Selection:
         capabilities = snapshot.capabilities
@@ -68,13 +70,49 @@ class ScheduleSubject(Subject):
         if isinstance(timers, CouldNot):
             return Selection(could_not=timers)
         records = [record for timer in timers for record in _timer_records(timer)]
+        platform = snapshot.identity.platform
+        if isinstance(platform, CouldNot):
+            return Selection(could_not=platform)
+        debian = platform.family.startswith(("debian", "ubuntu"))
         for path in (*_SYSTEM_TABLES, *_USER_TABLES, *_PERIODIC):
-            files, problem = read_files(snapshot, (path,))
+            files, problem = _files(snapshot, path, debian=debian)
             if problem is not None:
                 return Selection(could_not=problem)
             for file in files:
                 records += _cron_records(file, path)
         return Selection(tuple(records))
+
+
+def _files(
+    snapshot: Snapshot, pattern: str, *, debian: bool
+) -> tuple[list[FileContent], CouldNot | None]:
+    """Return the files that cron or run-parts take notice of: by their names, and scripts by
+    their being executable.
+    """
+    files, problem = read_files(snapshot, (pattern,))
+    if pattern not in _PERIODIC:
+        plain = pattern != "/etc/cron.d/*"
+        return [f for f in files if plain or _is_taken(f.path, debian=debian)], problem
+    stats: tuple[FileStat, ...] | CouldNot = snapshot.read(Request("stat", pattern))
+    if isinstance(stats, CouldNot):
+        return [], problem or stats
+    run = {stat.path for stat in stats if stat.mode & 0o111}
+    return [f for f in files if f.path in run and _is_taken(f.path, debian=debian)], problem
+
+
+_LEFT_BEHIND: Final = re.compile(
+    r".*(?:~|,v|\.(?:rpmsave|rpmorig|rpmnew|swp|cfsaved|disabled))|#.*"
+)
+
+
+def _is_taken(path: str, *, debian: bool) -> bool:
+    """cron(8) and run-parts(8) of Debian take names without a dot; cronie takes all but those
+    that editors and package managers leave behind.
+    """
+    name = path.rpartition("/")[2]
+    if debian:
+        return re.fullmatch(r"[A-Za-z0-9_-]+", name) is not None
+    return _LEFT_BEHIND.fullmatch(name) is None
 
 
 def _timer_records(timer: Timer) -> Iterator[Record]:
@@ -170,19 +208,12 @@ def _cron_records(file: FileContent, pattern: str) -> Iterator[Record]:
         for number, line in logical_lines(file):
             yield _cron_record(file, number, line, _PERIODIC[pattern], line)
         return
-    if not _read_by_cron(file.path, pattern):
-        return
     system = pattern in _SYSTEM_TABLES
     for number, line in logical_lines(file):
         entry = cron_entry(line, system=system)
         if entry is not None:
             days, command = entry
             yield _cron_record(file, number, line, days, command)
-
-
-def _read_by_cron(path: str, pattern: str) -> bool:
-    """crond passes over names with a dot, such as those that package managers leave behind."""
-    return pattern != "/etc/cron.d/*" or "." not in path.rpartition("/")[2]
 
 
 def _cron_record(file: FileContent, number: int, line: str, days: Value, command: str) -> Record:
