@@ -58,6 +58,13 @@ def test_every_control_of_a_benchmark_has_a_title_and_a_level(framework: str) ->
             assert control.severity, control.id
 
 
+@pytest.mark.ac("frameworks-02")
+def test_no_two_controls_of_a_framework_have_the_same_title() -> None:
+    for name, found in corpus().controls.items():
+        titles = [control.title for control in found.controls if control.title]
+        assert len(titles) == len(set(titles)), name
+
+
 @pytest.mark.ac("frameworks-05")
 def test_the_sums_of_every_framework_add_up() -> None:
     for name in corpus().controls:
