@@ -63,7 +63,7 @@ def _home(host: Host, user: str, uid: int, gid: int, home: str) -> str:
     if directory is None:
         return f"{text}H {'other' if home in host.files else 'absent'}\n"
     owner, group = _owner(host, directory)
-    text += f"H {int(directory.mode, 8):o}|{owner}|{group}\n"
+    text += f"H {int(directory.mode, 8):o}|{owner}|{group}|{home}\n"
     inside = {path: file for path, file in host.files.items() if path.startswith(f"{home}/")}
     for path, file in inside.items():
         name = path.removeprefix(f"{home}/")
@@ -87,11 +87,11 @@ def _init_file(host: Host, path: str) -> str:
     content = host.files[path].content
     for number, line in enumerate(content.splitlines(), start=1):
         if re.search(r"\b(PATH|path|umask)\b", line) and not line.strip().startswith("#"):
-            text += f"{number}\n {line}\n"
+            text += f"I {number} {line}\n"
     for word in re.findall(r"(?m)(?<![\w./])/[\w./-]+", re.sub(r"(?m)^\s*#.*", "", content)):
         program = host.files.get(word)
         if program is not None and int(program.mode, 8) & 0o002:
-            text += f"W {word}\n"
+            text += f"W {path}|{word}\n"
     return text
 
 

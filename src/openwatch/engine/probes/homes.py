@@ -8,11 +8,12 @@ files that set a search path or a mask. Of private keys only the header is read,
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from openwatch.engine.facts import CouldNot, Reason
-from openwatch.engine.probes.base import TableProbe
+from openwatch.engine.probes.base import TableProbe, quote
 from openwatch.engine.probes.mounts import REMOTE_TYPES
 from openwatch.engine.probes.redaction import redact
 
@@ -42,9 +43,9 @@ while read -r a b c d target opts rest; do
     r""" far="$far$nl$target";; esac
 done </proc/self/mountinfo
 remote() {
-  r=1; IFS=$nl; set -f
+  r=1; ifs=$IFS; IFS=$nl
   for m in $far; do case $1/ in "$m"/*) r=0;; esac; done
-  unset IFS; set +f
+  IFS=$ifs
   return $r
 }
 people() {
@@ -60,86 +61,113 @@ people() {
 )
 """Whose homes are looked at: root, and accounts from UID_MIN of login.defs(5) with a shell."""
 
+_KEY: Final = r"""
+FNR == 1 { k = 0; sub(/\r$/, "")
+  if ($0 == "-----BEGIN OPENSSH PRIVATE KEY-----") k = 1
+  else if ($0 ~ /^-----BEGIN ENCRYPTED /) k = 0
+  else if ($0 ~ /^-----BEGIN .*PRIVATE KEY-----$/) k = 2
+  else if ($0 ~ /^PuTTY-User-Key-File-/) k = 3
+  next }
+FNR == 2 && k == 1 && index($0, "b3BlbnNzaC1rZXktdjEAAAAABG5vbmU") == 1 { print "K " FILENAME }
+FNR == 2 && k == 2 && !/^Proc-Type: 4,ENCRYPTED/ { print "K " FILENAME }
+FNR <= 3 && k == 3 && /^Encryption: none/ { print "K " FILENAME }
+"""
+"""awk(1): the names of private keys without a passphrase. A key of OpenSSH is not encrypted when
+its cipher is "none", which stands in its first 32 bytes (PROTOCOL.key).
+"""
+
+_STRANGE: Final = rf"""
+!b && /^$/ {{ b = 1; next }}
+{{ f = $0; sub(/^[^|]*\|[^|]*\|[^|]*\|/, "", f) }}
+!b {{ if (f in u && u[f] != $2 "|" $3) u[f] = "shared"; else u[f] = $2 "|" $3; next }}
+{{ d = f; sub(/\/[^\/]*$/, "", d)
+  if ($1 ~ /^(0|[04]0|[0-7][04]0)$/ && u[d] == $2 "|" $3) next
+  if (++c[d] <= {MAX_FILES + 1}) print "D " $0 }}
+"""
+"""awk(1): of all dot files those that are not their user's own, or have a mode beyond 0740."""
+
+_LINES: Final = r"""
+FNR == 1 { print "F " FILENAME }
+/^[ \t]*#/ { next }
+/(^|[^A-Za-z0-9_])(PATH|path|umask)([^A-Za-z0-9_]|$)/ { print "I " FNR " " substr($0, 1, 2000) }
+"""
+
+_WORDS: Final = r"""
+/^[ \t]*#/ { next }
+{ n = split($0, w, /[^A-Za-z0-9_.\/~$+@%}{-]+/)
+  for (j = 1; j <= n; j++)
+    if (w[j] ~ /^(\/|~\/|\$HOME\/|\$[{]HOME[}]\/)./ && !((FILENAME, w[j]) in s) && \
+        ++c[FILENAME] <= 200) { s[FILENAME, w[j]] = 1; print FILENAME "|" w[j] } }
+"""
+
 _HOMES: Final = (
     r"""
-b='-perm -4000 -o -perm -2000 -o -perm -1000 -o -perm -0020 -o -perm -0010 -o -perm -0004'
-b="$b -o -perm -0002 -o -perm -0001"
+who= homes= odd= init= keys=
 one() {
   case $home in ?*/) home=${home%/};; esac
-  printf '@%s|%s|%s|%s\n' "$name" "$uid" "$gid" "$home"
+  l="@$name|$uid|$gid|$home"
+  printf '%s\n' "$l"
   case $home in /*) ;; *) echo 'H undefined'; return;; esac
   if remote "$home"; then echo 'H remote'; return; fi
   if [ ! -d "$home" ]; then
     if [ -e "$home" ] || [ -L "$home" ]; then echo 'H other'; else echo 'H absent'; fi
     return
   fi
-  stat -L -c 'H %a|%u|%g' -- "$home"
+  homes="$homes$nl$home"
   [ "$home" != / ] || return
-  [ -z "$(find "$home/" -maxdepth 1 -name ".*$nl*" 2>/dev/null)" ] || echo '?'
-  set -f
-  find "$home/" -maxdepth 1 -name '.?*' ! -name "*$nl*" -type f \
-    '(' $b -o ! -uid "$uid" -o ! -gid "$gid" ')' -exec stat -c 'D %a|%u|%g|%n' {} + \
-    2>/dev/null | """
-    f"head -n {MAX_FILES + 1}"
-    r"""
-  set +f
+  who="$who$nl$l"
+  for f in "$home"/.*"$nl"* "$home"/.ssh/*"$nl"*; do
+    if [ -e "$f" ] || [ -L "$f" ]; then echo '?'; break; fi
+  done
   for f in .forward .netrc .rhosts .shosts; do
-    f=$home/$f
-    if [ -e "$f" ] || [ -L "$f" ]; then stat -c 'S %a|%u|%g|%n' -- "$f"; fi
+    if [ -e "$home/$f" ] || [ -L "$home/$f" ]; then odd="$odd$nl$home/$f"; fi
   done
   # A link, such as one to /dev/null, keeps no history here.
   f=$home/.bash_history
-  if [ -f "$f" ] && [ ! -L "$f" ]; then stat -c 'S %a|%u|%g|%n' -- "$f"; fi
+  if [ -f "$f" ] && [ ! -L "$f" ]; then odd="$odd$nl$f"; fi
   """
     f"for f in {' '.join(INIT_FILES)}; do"
     r"""
-    k=${f#.}; f=$home/$f
-    [ -f "$f" ] || continue
-    echo "F $f"
-    # Most start-up files are those that every account gets: what was read once is known.
-    eval "p=\$f_$k"
-    if [ -n "$p" ] && cmp -s -- "$p" "$f" 2>/dev/null; then eval "l=\$l_$k w=\$w_$k"
-    else
-      c=$(head -c 262144 "$f" | tr -d '\000' | sed 's/^[[:space:]]*#.*//')
-      l=
-      case $c in *PATH*|*path*|*umask*)
-        l=$(printf '%s\n' "$c" | sed -nE \
-          '/(^|[^A-Za-z0-9_])(PATH|path|umask)([^A-Za-z0-9_]|$)/{=;s/^/ /;p;}');; esac
-      w=$(printf '%s\n' "$c" | tr -c 'A-Za-z0-9_./~${}+@%-' '\n' |
-        grep -E '^(/|~/|\$HOME/|\$\{HOME\}/)' | sort -u | head -n 200)
-      eval "f_$k=\$f l_$k=\$l w_$k=\$w"
-    fi
-    [ -z "$l" ] || printf '%s\n' "$l"
-    set --
-    for w in $w; do
-      case $w in '~/'*) w=$home/${w#'~/'};; '$HOME/'*) w=$home/${w#'$HOME/'};;
-      '${HOME}/'*) w=$home/${w#'${HOME}/'};; esac
-      remote "$w" && continue
-      [ ! -f "$w" ] || set -- "$@" "$w"
-    done
-    [ $# = 0 ] || find -L "$@" -maxdepth 0 -perm -0002 2>/dev/null | sed 's/^/W /'
+    [ ! -f "$home/$f" ] || init="$init$nl$home/$f"
   done
-  remote "$home/.ssh" && return
-  n=0
-  for f in "$home"/.ssh/* "$home"/.ssh/.[!.]*; do
-    [ -f "$f" ] || continue
-    case $f in *"$nl"*) echo '?'; continue;; esac
-    n=$((n+1)); [ $n -le 500 ] || { echo '+'; break; }
-    k=$(head -c 400 "$f" | tr -d '\000\r')
-    case $k in
-    "-----BEGIN OPENSSH PRIVATE KEY-----${nl}b3BlbnNzaC1rZXktdjEAAAAABG5vbmU"*) echo "K $f";;
-    "-----BEGIN OPENSSH PRIVATE KEY-----$nl"*|"-----BEGIN ENCRYPTED PRIVATE KEY"*) ;;
-    "-----BEGIN "*"PRIVATE KEY-----${nl}Proc-Type: 4,ENCRYPTED"*) ;;
-    "-----BEGIN "*"PRIVATE KEY-----$nl"*) echo "K $f";;
-    "PuTTY-User-Key-File-"*"Encryption: none"*) echo "K $f";;
-    esac
-  done
+  if ! remote "$home/.ssh" && [ -d "$home/.ssh" ]; then keys="$keys$nl$home/.ssh/"; fi
 }
 people
+IFS=$nl; set -f
+set -- $homes; [ $# = 0 ] || stat -L -c 'H %a|%u|%g|%n' -- "$@"
+set -- $odd; [ $# = 0 ] || stat -c 'S %a|%u|%g|%n' -- "$@"
+set --; for l in $who; do l=${l#*|*|*|}; set -- "$@" "$l/"; done
+[ $# = 0 ] || { printf '%s\n\n' "${who#"$nl"}"
+  find "$@" -maxdepth 1 -name '.?*' ! -name "*$nl*" -type f \
+    -exec stat -c '%a|%u|%g|%n' {} + 2>/dev/null; } | """
+    f"awk -F'|' {quote(_STRANGE)}\n"
+    r"""set -- $keys; [ $# = 0 ] ||
+  find "$@" -maxdepth 1 ! -name "*$nl*" -type f -size -64 """
+    f"-exec awk {quote(_KEY)} {{}} + | head -n {MAX_FILES}"
+    r"""
+set -- $init
+[ $# = 0 ] || { w=
+  find -L "$@" -maxdepth 0 ! -size -1024 | sed 's/^/+ /'
+  find -L "$@" -maxdepth 0 -size -1024 """
+    f"-exec awk {quote(_LINES)} {{}} +\n"
+    r"""  p=$(find -L "$@" -maxdepth 0 -size -1024 """
+    f"-exec awk {quote(_WORDS)} {{}} +)"
+    r"""
+  set --
+  for x in $p; do
+    f=${x%|*}; w=${x##*|}
+    case $w in '~/'*) w=${f%/*}/${w#'~/'};; '$HOME/'*) w=${f%/*}/${w#'$HOME/'};;
+    '${HOME}/'*) w=${f%/*}/${w#'${HOME}/'};; esac
+    remote "$w" && continue
+    [ ! -f "$w" ] || set -- "$@" "$f|$w"
+  done
+  q="$*"; set --; for x in $q; do set -- "$@" "${x##*|}"; done
+  [ $# = 0 ] || { o=$nl$(find -L "$@" -maxdepth 0 -perm -0002)$nl
+    for x in $q; do case $o in *"$nl${x##*|}$nl"*) echo "W $x";; esac; done; }
+}
 echo '.'
 """
 )
-"""An OpenSSH key is not encrypted when its cipher is "none": PROTOCOL.key, the first 32 bytes."""
 
 _TREE: Final = (
     r"""
@@ -161,7 +189,7 @@ one() {
       '(' -type f -o -type d ')' $e -print 2>/dev/null | """
     f"head -n {MAX_TREE}"
     r""" |
-    while IFS= read -r f; do stat -c "$k %a|%u|%g|%n" -- "$f" 2>/dev/null; done
+    tr '\n' '\000' | xargs -0 -r stat -c "$k %a|%u|%g|%n" -- 2>/dev/null
   done
   set +f
 }
@@ -216,22 +244,19 @@ class Home:
 
 
 class _HomesProbe(TableProbe):
-    """Shared by both walks: one block for each account."""
+    """Shared by both walks: the accounts, and what was found below their homes."""
 
     def parse(self, text: str) -> tuple[Home, ...] | CouldNot:
         lines = text.split("\n")
         if lines[-2:] != [".", ""]:
             return CouldNot(Reason.UNPARSABLE, "The answer does not end as it should.")
-        homes: list[Home] = []
+        reader = _Reader()
         for line in lines[:-2]:
-            if line.startswith("@"):
-                home = _home(line[1:])
-                if home is None:
-                    return CouldNot(Reason.UNPARSABLE, f"Unexpected line {line[:80]!r}.")
-                homes.append(home)
-            elif not homes or not _take(homes[-1], line):
+            if not reader.take(line):
                 return CouldNot(Reason.UNPARSABLE, f"Unexpected line {line[:80]!r}.")
-        return tuple(homes)
+        if any(not home.state for home in reader.homes) and self.name == "homes":
+            return CouldNot(Reason.UNPARSABLE, "Of a home nothing is said.")
+        return tuple(reader.homes)
 
 
 class HomesProbe(_HomesProbe):
@@ -257,65 +282,113 @@ class HomeTreeProbe(_HomesProbe):
     body = _PEOPLE + _TREE
 
 
-def _home(line: str) -> Home | None:
-    parts = line.split("|", 3)
-    if len(parts) != 4 or not (parts[1].isdigit() and parts[2].isdigit()):
-        return None
-    return Home(parts[0], int(parts[1]), int(parts[2]), parts[3])
-
-
 _STATES: Final = frozenset({"absent", "other", "undefined", "remote"})
+_STRANGE_BITS: Final = 0o7037
 
 
-def _take(home: Home, line: str) -> bool:
-    """Add what a line says to a home; return whether it says something."""
-    kind, _, rest = line.partition(" ")
-    match kind:
-        case "H":
-            return _state(home, rest)
-        case "D" | "S" | "M" | "G":
-            return _file(home, kind, rest)
-        case "F":
-            home.init_files.append(rest)
-        case "W" if home.init_files:
-            home.programs.append((home.init_files[-1], rest))
-        case "K":
-            home.open_keys.append(rest)
-        case "?":
-            home.problem = CouldNot(
-                Reason.UNPARSABLE, f"A file in {home.path} has a line break in its name."
-            )
-        case "+":
-            home.problem = CouldNot(Reason.TRUNCATED, f"{home.path} holds too many files.")
-        case "" if home.lines and home.init_files:
-            last = home.lines.pop()
-            home.lines.append(InitLine(last.path, last.number, rest))
-        case number if number.isdigit() and home.init_files and not rest:
-            home.lines.append(InitLine(home.init_files[-1], int(number), ""))
-        case _:
+@dataclass(slots=True)
+class _Reader:
+    """Gives what a line says to the homes that it is about: more than one where they are shared."""
+
+    homes: list[Home] = field(default_factory=list[Home])
+    file: str = ""
+
+    def take(self, line: str) -> bool:
+        """Return whether a line says something."""
+        kind, _, rest = line.partition(" ")
+        match kind:
+            case _ if line.startswith("@"):
+                return self._account(line[1:])
+            case "H":
+                return self._state(rest)
+            case "D" | "S" | "M" | "G":
+                return self._found(kind, rest)
+            case "F":
+                self.file = rest
+                return self._each(rest, lambda home: home.init_files.append(rest))
+            case "I":
+                return self._line(rest)
+            case "W":
+                file, bar, program = rest.rpartition("|")
+                return bool(bar) and self._each(
+                    file, lambda home: home.programs.append((file, program))
+                )
+            case "K":
+                directory = rest.rpartition("/")[0]
+                return self._each(directory, lambda home: home.open_keys.append(rest))
+            case "+":
+                problem = CouldNot(Reason.TRUNCATED, f"{rest} is too long to be read.")
+                return self._each(rest, lambda home: setattr(home, "problem", problem))
+            case "?" if self.homes:
+                path = self.homes[-1].path
+                self.homes[-1].problem = CouldNot(
+                    Reason.UNPARSABLE, f"A file in {path} has a line break in its name."
+                )
+                return True
+            case _:
+                return False
+
+    def _each(self, path: str, do: Callable[[Home], None]) -> bool:
+        """Do something for each home that holds a path itself."""
+        directory = path.rpartition("/")[0]
+        mine = [home for home in self.homes if home.path == directory]
+        for home in mine:
+            do(home)
+        return bool(mine)
+
+    def _account(self, line: str) -> bool:
+        parts = line.split("|", 3)
+        if len(parts) != 4 or not (parts[1].isdigit() and parts[2].isdigit()):
             return False
-    return True
-
-
-def _state(home: Home, text: str) -> bool:
-    if text in _STATES:
-        home.state = text
+        self.homes.append(Home(parts[0], int(parts[1]), int(parts[2]), parts[3]))
         return True
-    found = re.fullmatch(r"([0-7]+)\|(\d+)\|(\d+)", text)
-    if found is None:
-        return False
-    home.state = "directory"
-    home.mode, home.owner, home.group = int(found[1], 8), int(found[2]), int(found[3])
-    return True
+
+    def _state(self, text: str) -> bool:
+        if text in _STATES and self.homes:
+            self.homes[-1].state = text
+            return True
+        file = _file(text)
+        mine = [home for home in self.homes if file is not None and home.path == file.path]
+        for home in mine:
+            assert file is not None
+            home.state = "directory"
+            home.mode, home.owner, home.group = file.mode, file.uid, file.gid
+        return bool(mine)
+
+    def _line(self, text: str) -> bool:
+        number, _, line = text.partition(" ")
+        if not number.isdigit():
+            return False
+        found = InitLine(self.file, int(number), line)
+        return self._each(self.file, lambda home: home.lines.append(found))
+
+    def _found(self, kind: str, text: str) -> bool:
+        file = _file(text)
+        if file is None or not self.homes:
+            return False
+        match kind:
+            case "M":
+                self.homes[-1].too_open.append(file)
+            case "G":
+                self.homes[-1].of_strangers.append(file)
+            case "S":
+                return self._each(file.path, lambda home: home.special.append(file))
+            case _:
+                return self._each(file.path, lambda home: _keep(home, file))
+        return True
 
 
-def _file(home: Home, kind: str, text: str) -> bool:
-    found = re.fullmatch(r"([0-7]+)\|(\d+)\|(\d+)\|(/.*)", text)
-    if found is None:
-        return False
-    file = HomeFile(found[4], int(found[1], 8), int(found[2]), int(found[3]))
-    lists = {"D": home.files, "S": home.special, "M": home.too_open, "G": home.of_strangers}
-    lists[kind].append(file)
+def _keep(home: Home, file: HomeFile) -> None:
+    """Keep a dot file that deviates, for the user of this home."""
+    if (file.uid, file.gid) == (home.uid, home.gid) and not file.mode & _STRANGE_BITS:
+        return
+    home.files.append(file)
     if len(home.files) > MAX_FILES:
         home.problem = CouldNot(Reason.TRUNCATED, f"{home.path} holds too many dot files.")
-    return True
+
+
+def _file(text: str) -> HomeFile | None:
+    found = re.fullmatch(r"([0-7]+)\|(\d+)\|(\d+)\|(/.*)", text)
+    if found is None:
+        return None
+    return HomeFile(found[4], int(found[1], 8), int(found[2]), int(found[3]))

@@ -27,7 +27,7 @@ from openwatch.engine.subjects.root_path import RootPathSubject
 from openwatch.engine.subjects.search_path import path_elements
 from openwatch.engine.subjects.ssh_client import INCLUDED, MAIN_FILE, SshClientSubject
 
-ALICE = "@alice|1000|1000|/home/alice\nH 750|1000|1000\n"
+ALICE = "@alice|1000|1000|/home/alice\nH 750|1000|1000|/home/alice\n"
 
 
 def content(subject: str, files: dict[str, str]) -> Fact:
@@ -54,9 +54,9 @@ def records(subject: Subject, text: str, probe: str = "homes") -> tuple[Record, 
     ("block", "expected"),
     [
         (ALICE, (True, True, 0o750, True, True)),
-        ("@a|1000|1000|/home/a\nH 755|0|0\n", (True, True, 0o755, False, False)),
+        ("@a|1000|1000|/home/a\nH 755|0|0|/home/a\n", (True, True, 0o755, False, False)),
         ("@a|1000|1000|/home/a\nH absent\n", (True, False, None, None, None)),
-        ("@a|1000|1000|/\nH 755|0|0\n", (False, True, 0o755, False, False)),
+        ("@a|1000|1000|/\nH 755|0|0|/\n", (False, True, 0o755, False, False)),
         ("@a|1000|1000|\nH undefined\n", (False, False, None, None, None)),
     ],
 )
@@ -89,7 +89,11 @@ def test_dot_files_are_named_once() -> None:
 @pytest.mark.ac("engine-14")
 @pytest.mark.parametrize(
     "extra",
-    ["?\n", "+\n", "".join(f"D 644|1000|1000|/home/alice/.{i}\n" for i in range(MAX_FILES + 1))],
+    [
+        "?\n",
+        "+ /home/alice/.profile\n",
+        "".join(f"D 644|1000|1000|/home/alice/.{i}\n" for i in range(MAX_FILES + 1)),
+    ],
 )
 def test_what_was_not_seen_of_a_home_may_be_anything(extra: str) -> None:
     unseen = records(HomeFileSubject(), ALICE + extra)[0]
@@ -99,7 +103,8 @@ def test_what_was_not_seen_of_a_home_may_be_anything(extra: str) -> None:
 
 @pytest.mark.ac("engine-14")
 def test_keys_trees_and_programs() -> None:
-    text = f"{ALICE}F /home/alice/.profile\nW /opt/tool\nK /home/alice/.ssh/id_rsa\n"
+    profile = "/home/alice/.profile"
+    text = f"{ALICE}F {profile}\nW {profile}|/opt/tool\nK /home/alice/.ssh/id_rsa\n"
     (key,) = records(PrivateKeySubject(), text)
     (program,) = records(InitFileSubject(), text)
     assert key.values["path"] == "/home/alice/.ssh/id_rsa"
@@ -133,7 +138,7 @@ def test_keys_trees_and_programs() -> None:
     ],
 )
 def test_what_start_up_files_put_on_the_path(line: str, outside: list[bool | None]) -> None:
-    text = f"{ALICE}F /home/alice/.bashrc\n3\n {line}\n"
+    text = f"{ALICE}F /home/alice/.bashrc\nI 3 {line}\n"
     found = [r for r in records(InitFileSubject(), text) if r.values["kind"] == "path"]
     values = [r.values["outside"] for r in found]
     assert [None if isinstance(v, CouldNot) else v for v in values] == outside
@@ -148,7 +153,7 @@ def test_what_start_up_files_put_on_the_path(line: str, outside: list[bool | Non
 )  # fmt: skip
 def test_what_a_mask_leaves(mask: str, left: int | None) -> None:
     assert permissions_left(mask) == left
-    text = f"{ALICE}F /home/alice/.bashrc\n1\n umask {mask}\n"
+    text = f"{ALICE}F /home/alice/.bashrc\nI 1 umask {mask}\n"
     (record,) = records(InitFileSubject(), text)
     allows = record.values["allows"]
     assert isinstance(allows, CouldNot) if left is None else allows == left
