@@ -16,8 +16,6 @@ from openwatch.engine.rules.remedy import Step
 from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
 from openwatch.engine.subjects.aide import AideFileSubject, AideRuleSubject
 from openwatch.engine.subjects.audit import (
-    AuditLogSubject,
-    AuditOptionSubject,
     AuditPrivilegedSubject,
     AuditProgramSubject,
     AuditRuleSubject,
@@ -25,6 +23,7 @@ from openwatch.engine.subjects.audit import (
     AuditSyscallSubject,
     AuditWatchSubject,
 )
+from openwatch.engine.subjects.audit_daemon import AuditLogSubject, AuditOptionSubject
 from openwatch.engine.subjects.authselect import AuthselectSubject
 from openwatch.engine.subjects.base import Kind, Subject
 from openwatch.engine.subjects.boot import BootLoaderSubject, KernelSubject

@@ -8,7 +8,6 @@ directory is missing, /etc/audit/audit.rules is loaded as it stands.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar, Final, Literal
 
@@ -16,10 +15,11 @@ from pydantic import Field
 
 from openwatch.engine.facts import CouldNot, Request
 from openwatch.engine.probes.accounts import Account, Group
-from openwatch.engine.probes.audit import AuditLog, KernelAudit
+from openwatch.engine.probes.audit import KernelAudit
 from openwatch.engine.probes.files import FileStat
 from openwatch.engine.probes.mounts import Found, Mount
 from openwatch.engine.snapshot import Snapshot
+from openwatch.engine.subjects.audit_conditions import conditions
 from openwatch.engine.subjects.audit_rules import (
     ARCHES,
     NOT_THERE,
@@ -27,7 +27,6 @@ from openwatch.engine.subjects.audit_rules import (
     Ruleset,
     Wanted,
     canonical,
-    conditions,
     is_never,
     loaded,
     numbered,
@@ -35,7 +34,6 @@ from openwatch.engine.subjects.audit_rules import (
 )
 from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value, as_list
 from openwatch.engine.subjects.files import Path, read_files
-from openwatch.engine.subjects.settings import SettingSubject
 
 RULES: Final = Request("content", "/etc/audit/rules.d/*.rules")
 DIRECTORY: Final = Request("stat", "/etc/audit/rules.d")
@@ -350,91 +348,3 @@ _OPTIONS: Final = {
     "loginuid_immutable": "--loginuid-immutable",
     "continue_loading": "-c",
 }
-
-
-class AuditOptionSubject(Subject):
-    """A key of auditd.conf(5); keys and values are the same in any case, the last line counts.
-
-    ``percent`` is the number of a share of the disk (``25%``).
-    """
-
-    LABEL: ClassVar[str] = "audit_option"
-    FIELDS: ClassVar[Mapping[str, Kind]] = {"value": Kind.TEXT, "percent": Kind.NUMBER}
-
-    key: str = Field(pattern=r"^[a-z0-9_]+$")
-
-    def requests(self) -> tuple[Request, ...]:
-        return self._setting().requests()
-
-    def select(self, snapshot: Snapshot) -> Selection:
-        (record,) = self._setting().select(snapshot).records
-        value = record.values["value"]
-        percent: Value = value if isinstance(value, CouldNot) else _percent(value)
-        sources = dict.fromkeys(self.FIELDS, record.sources.get("value"))
-        return Selection(
-            (
-                Record(
-                    record.name,
-                    {"value": value, "percent": percent},
-                    {field: source for field, source in sources.items() if source is not None},
-                    record.raw,
-                ),
-            )
-        )
-
-    def _setting(self) -> SettingSubject:
-        return SettingSubject(
-            file="/etc/audit/auditd.conf",
-            key=self.key,
-            comment="#",
-            ignore_case=True,
-            lower_case=True,
-        )
-
-
-def _percent(value: Value) -> int | None:
-    match = re.fullmatch(r"([0-9]{1,2})%", value) if isinstance(value, str) else None
-    return int(match.group(1)) if match else None
-
-
-class AuditLogSubject(Subject):
-    """The directory and the files of the audit log, where auditd.conf(5) puts them.
-
-    Of the files, one is named for all that have the same name but for its number and the same
-    permissions. ``megabytes`` and ``mount_point`` are those of the file system of the directory.
-    """
-
-    LABEL: ClassVar[str] = "audit_log"
-    FIELDS: ClassVar[Mapping[str, Kind]] = {
-        "kind": Kind.TEXT, "path": Kind.TEXT, "mode": Kind.MODE, "owner": Kind.TEXT,
-        "group": Kind.TEXT, "megabytes": Kind.NUMBER, "mount_point": Kind.TEXT,
-    }  # fmt: skip
-
-    def requests(self) -> tuple[Request, ...]:
-        return (Request("audit_log"),)
-
-    def select(self, snapshot: Snapshot) -> Selection:
-        log: AuditLog | CouldNot | None = snapshot.read(Request("audit_log"))
-        if isinstance(log, CouldNot):
-            return Selection(could_not=log)
-        if log is None or log.directory is None:
-            return Selection()
-        directory = _log_record("directory", log.directory)
-        disk: dict[str, Value] = {"megabytes": log.megabytes, "mount_point": log.mount_point}
-        whole = Record(directory.name, {**directory.values, **disk}, raw=_disk(log))
-        return Selection((whole, *(_log_record("file", stat) for stat in log.files)))
-
-
-def _disk(log: AuditLog) -> str:
-    assert log.directory is not None
-    d = log.directory
-    return f"{d.mode:04o} {d.owner}:{d.group} {d.path}, on {log.mount_point} of {log.megabytes} MiB"
-
-
-def _log_record(kind: str, stat: FileStat) -> Record:
-    values: dict[str, Value] = {
-        "kind": kind, "path": stat.path, "mode": stat.mode, "owner": stat.owner,
-        "group": stat.group,
-    }  # fmt: skip
-    raw = f"{stat.mode:04o} {stat.owner}:{stat.group} {stat.type} {stat.path}"
-    return Record(stat.path, values, raw=raw)

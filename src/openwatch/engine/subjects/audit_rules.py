@@ -6,7 +6,6 @@ long form, the names of an unset login id, lists of system calls: none of them m
 
 from __future__ import annotations
 
-import errno
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from functools import cached_property, lru_cache
 from typing import Final
 
 from openwatch.engine.probes.files import FileContent
+from openwatch.engine.subjects.audit_conditions import Filters, compared, condition_of, within
 from openwatch.engine.subjects.base import Source
 from openwatch.engine.subjects.files import logical_lines
 
@@ -24,49 +24,6 @@ ALL_ACCESS: Final = frozenset("rwxa")
 ARCHES: Final = ("b64", "b32")
 
 EVERY_CALL: Final = frozenset({"all"})
-
-UNSET: Final = 4294967295
-"""The login id of a process that nobody logged in for; also written ``unset`` and ``-1``."""
-
-Filters = frozenset["Filter"]
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One condition, ``-F`` or ``-C``. Of a comparison of two fields (``-C``), ``field`` holds
-    both, in alphabetical order.
-    """
-
-    field: str
-    operator: str
-    value: str
-
-    @property
-    def number(self) -> int | None:
-        return int(self.value) if _INTEGER.fullmatch(self.value) else None
-
-    def implies(self, other: Filter) -> bool:
-        """Return whether everything for which this holds satisfies ``other`` too."""
-        if self == other:
-            return True
-        mine, theirs = self.number, other.number
-        if self.field == "exit" and self.operator == "=" and other.field == "success":
-            return mine is not None and mine < 0 and (other.operator, theirs) == ("=", 0)
-        if self.field != other.field or mine is None or theirs is None:
-            return False
-        match self.operator, other.operator:
-            case "=", "!=":
-                return mine != theirs
-            case (("=" | ">="), ">="):
-                return mine >= theirs
-            case (("=" | ">="), ">"):
-                return mine > theirs
-            case ">=", "!=":
-                return mine > theirs
-            case ">", (">" | ">=" | "!="):
-                return mine >= theirs
-            case _:
-                return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +128,7 @@ class Ruleset:
             rule
             for rule in self._about(path)
             if rule.covers(path, directory=wanted.directory)
-            and _within(rule.filters, wanted.filters)
+            and within(rule.filters, wanted.filters)
             and not self._silenced(rule, wanted)
         ]
         access = _access(found, None) | (_access(found, "b64") & _access(found, "b32"))
@@ -183,7 +140,7 @@ class Ruleset:
         found = [
             rule
             for rule in (*self._of_calls.get(call, ()), *self._of_calls.get("all", ()))
-            if _within(rule.filters, wanted.filters) and not self._silenced(rule, wanted)
+            if within(rule.filters, wanted.filters) and not self._silenced(rule, wanted)
         ]
         # auditctl(8): without an arch a name stands for the call of the machine's own programs.
         arches = frozenset(rule.arch or "b64" for rule in found)
@@ -197,7 +154,7 @@ class Ruleset:
         """
         place = self._places[id(rule)]
         return any(
-            _within(other.filters, wanted.filters)
+            within(other.filters, wanted.filters)
             and (
                 other.queue in ("task", "exclude") or (i < place and _eclipses(other, rule, wanted))
             )
@@ -208,13 +165,6 @@ class Ruleset:
 def is_never(rule: AuditRule) -> bool:
     """Return whether a rule keeps something from being recorded."""
     return rule.queue == "exclude" or (not rule.always and rule.queue in ("task", "exit"))
-
-
-def _within(filters: Filters, wanted: Filters) -> bool:
-    """Return whether a rule with these conditions matches all that is wanted."""
-    if filters <= wanted:
-        return True
-    return all(any(want.implies(condition) for want in wanted) for condition in filters)
 
 
 def _eclipses(never: AuditRule, rule: AuditRule, wanted: Wanted) -> bool:
@@ -363,69 +313,16 @@ def parse(words: list[str], source: Source) -> AuditRule | None:
     )
 
 
+_SYSCALL_RECORDS: Final = ("SYSCALL", "1300")
 _WITH_VALUE: Final = ("-a", "-A", "-w", "-p", "-S", "-F", "-C", "-k")
 _LISTS: Final = frozenset(
     {"always", "never", "task", "exit", "user", "exclude", "filesystem", "io_uring"}
 )
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,19}")
-_CONDITION: Final = re.compile(r"([A-Za-z0-9_]+)(!=|>=|<=|&=|=|>|<|&)(.*)\Z", re.DOTALL)
-_SPELLINGS: Final = {"loginuid": "auid", "sessionid": "ses"}
-_USERS: Final = frozenset({"auid", "uid", "euid", "suid", "fsuid", "obj_uid"})
-_GROUPS: Final = frozenset({"gid", "egid", "sgid", "fsgid", "obj_gid"})
-_C_NUMBER: Final = re.compile(r"0[xX][0-9A-Fa-f]{1,16}|0[0-7]{1,22}|[1-9][0-9]{0,19}|0")
-_ERROR: Final = re.compile(r"(-?)(E[A-Z0-9]+)")
-_SUCCESS: Final = {"yes": "1", "no": "0"}
-_SYSCALL_RECORDS: Final = ("SYSCALL", "1300")
-
-
-def condition_of(text: str) -> Filter:
-    """Return a condition as it is written after ``-F``, in its one form."""
-    match = _CONDITION.match(text)
-    if match is None:
-        return Filter(text, "", "")
-    name, operator, value = match.groups()
-    field = _SPELLINGS.get(name, name)
-    if field in _USERS | _GROUPS:
-        value = str(UNSET) if value in ("unset", "-1") else "0" if value == "root" else value
-    elif field == "exit":
-        value = _ERROR.sub(_error_number, value)
-    elif field == "success":
-        value = _SUCCESS.get(value, value)
-    elif re.fullmatch(r"a[0-3]", field) and _C_NUMBER.fullmatch(value):
-        # strtoul(3) with base 0 reads them.
-        value = str(int(value, 8 if value[:2].isdigit() and value[0] == "0" else 0))
-    if _INTEGER.fullmatch(value):
-        value = str(int(value))
-    return Filter(field, operator, value)
-
-
-def _error_number(match: re.Match[str]) -> str:
-    sign, name = match.groups()
-    number = getattr(errno, name, None)
-    return f"{sign}{number}" if isinstance(number, int) else match.group()
 
 
 def numbered(rule: AuditRule, uids: Mapping[str, int], gids: Mapping[str, int]) -> AuditRule:
     """Return a rule with the numbers of the accounts and groups that its conditions name."""
-    names = {**dict.fromkeys(_USERS, uids), **dict.fromkeys(_GROUPS, gids)}
-    filters = (
-        replace(f, value=str(names.get(f.field, {}).get(f.value, f.value))) for f in rule.filters
-    )
-    return replace(rule, filters=frozenset(filters))
-
-
-def compared(text: str) -> Filter:
-    """Return a comparison of two fields as it is written after ``-C``, in its one form."""
-    left, operator, right = text.partition("!=" if "!=" in text else "=")
-    return Filter(" ".join(sorted((left, right))), operator, "")
-
-
-def conditions(texts: Iterable[str]) -> Filters:
-    """Return conditions as rules of ours write them: ``auid>=1000``, or ``-C euid!=uid``."""
-    return frozenset(
-        compared(text[2:].strip()) if text.startswith("-C") else condition_of(text)
-        for text in texts
-    )
+    return replace(rule, filters=frozenset(f.numbered(uids, gids) for f in rule.filters))
 
 
 def _arch(name: str | None) -> str | None:

@@ -12,8 +12,6 @@ from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.probes.files import FileContent
 from openwatch.engine.snapshot import Snapshot, make_snapshot
 from openwatch.engine.subjects.audit import (
-    AuditLogSubject,
-    AuditOptionSubject,
     AuditPrivilegedSubject,
     AuditProgramSubject,
     AuditRuleSubject,
@@ -21,7 +19,9 @@ from openwatch.engine.subjects.audit import (
     AuditSyscallSubject,
     AuditWatchSubject,
 )
-from openwatch.engine.subjects.audit_rules import Wanted, conditions, parse, persisted
+from openwatch.engine.subjects.audit_conditions import conditions
+from openwatch.engine.subjects.audit_daemon import AuditLogSubject, AuditOptionSubject
+from openwatch.engine.subjects.audit_rules import Wanted, parse, persisted
 
 RULES = "/etc/audit/rules.d/*.rules"
 
