@@ -145,3 +145,17 @@ def test_the_tree_below_a_home(name: str, tmp_path: Path) -> None:
     found = walk(HomeTreeProbe(), words, home, tmp_path)
     assert [Path(file.path).name for file in found.too_open] == ["open"]
     assert [Path(file.path).name for file in found.of_strangers] == ["strange"]
+
+
+@pytest.mark.ac("engine-04")
+def test_without_its_tools_the_walk_says_nothing(tmp_path: Path) -> None:
+    words, home = shell("dash"), home_of(tmp_path)
+    write(home / ".open", "", 0o666)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for tool in ("id", "sed", "tail", "find", "stat", "tr", "xargs"):
+        (tools / tool).symlink_to(shutil.which(tool) or "/nowhere")
+    for probe in (HomesProbe(), HomeTreeProbe()):
+        argv = [shutil.which(words[0]) or words[0], "-c", probe.item().body]
+        done = subprocess.run(argv, capture_output=True, timeout=60, env={"PATH": str(tools)})
+        assert (done.returncode, done.stdout) == (127, b"")

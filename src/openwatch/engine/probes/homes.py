@@ -31,6 +31,7 @@ INIT_FILES: Final = (
 _PEOPLE: Final = (
     r"""
 [ "$(id -u)" = 0 ] || { echo 'must be root' >&2; exit 1; }
+for t in awk find sed stat tr xargs; do command -v $t >/dev/null 2>&1 || exit 127; done
 nl='
 '
 min=$(sed -nE 's/^[[:space:]]*UID_MIN[[:space:]]+([0-9]+).*/\1/p' /etc/login.defs 2>/dev/null |
