@@ -94,7 +94,7 @@ def print_coverage(
     ] = None,
     *,
     uncovered: Annotated[
-        bool, typer.Option("--uncovered", help="List the automatable controls without a rule.")
+        bool, typer.Option("--uncovered", help="List the automatable controls without a check.")
     ] = False,
     output: FormOption = OutputForm.TABLE,
     rules: RulesOption = None,
@@ -238,6 +238,6 @@ def _percent(value: float | None) -> str:
 def _print_uncovered(framework: str, controls: Sequence[MappedControl]) -> None:
     out = console()
     out.print()
-    out.print(f"{framework}: {len(controls)} without a rule", style="bold", highlight=False)
+    out.print(f"{framework}: {len(controls)} without a check", style="bold", highlight=False)
     for mapped in controls:
         out.print(f"  {mapped.control.id}  {mapped.title}", highlight=False, markup=False)
