@@ -20,6 +20,7 @@ FORMS: Final[Mapping[str, str]] = {
     "stig_ubuntu2204": r"UBTU-22-\d{6}",
     "stig_ubuntu2404": r"UBTU-24-\d{6}",
     "nist": r"(A[CTU]|C[AMP]|I[AR]|M[AP]|P[ELMST]|RA|S[ACIR])-[1-9]\d?(\([1-9]\d?\))?",
+    "anssi": r"R[1-9]\d?",
     "pci": r"[1-9]\d?(\.\d{1,2}){1,4}",
 }
 
