@@ -38,16 +38,21 @@ class RootPathProbe(TableProbe):
     command = "stat DIRECTORIES-OF-PATH"
     body = (
         "[ \"$(id -u)\" = 0 ] || { echo 'must be root' >&2; exit 1; }\n"
-        f"for f in {' '.join(FILES)}; do\n"
-        r"""  [ -f "$f" ] || continue
-  head -c 262144 "$f" | tr -d '\000' |
-    sed -nE '/PATH/p;/pathmunge/p;/^[[:space:]]*(export[[:space:]]+)?[A-Za-z_][A-Za-z0-9_]*=/p'
-done | sed 's#\${HOME}#/root#g;s#\$HOME#/root#g;s#~/#/root/#g' |
+        f"l=; set --; for f in {' '.join(FILES)}; do\n"
+        r"""  [ ! -f "$f" ] || set -- "$@" "$f"
+done
+set -f
+[ $# = 0 ] || l=$(sed -nE -e '/PATH/p;/pathmunge/p' \
+    -e '/^[[:space:]]*(export[[:space:]]+)?[A-Za-z_][A-Za-z0-9_]*=/p' -- "$@" |
+  sed 's#\${HOME}#/root#g;s#\$HOME#/root#g;s#~/#/root/#g' |
   tr -c 'A-Za-z0-9_./+@%-' '\n' | grep '^/' | sort -u | """
         f"head -n {MAX_DIRECTORIES}"
-        r""" | while IFS= read -r d; do
-  if [ -e "$d" ]; then stat -L -c '=%a|%u|%F|%n' -- "$d"; else echo "-$d"; fi
+        r""")
+set --
+for d in $l; do
+  if [ -e "$d" ]; then set -- "$@" "$d"; else echo "-$d"; fi
 done
+[ $# = 0 ] || stat -L -c '=%a|%u|%F|%n' -- "$@"
 echo '.'
 """
     )
