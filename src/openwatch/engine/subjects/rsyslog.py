@@ -15,7 +15,7 @@ from openwatch.engine.probes.files import FileContent, FileStat
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value
 from openwatch.engine.subjects.files import read_files
-from openwatch.engine.subjects.rsyslog_syntax import EVERY, Reader, Selected, Statement
+from openwatch.engine.subjects.rsyslog_syntax import DEBUG, EVERY, Reader, Selected, Statement
 
 MAIN_FILE: Final = "/etc/rsyslog.conf"
 INCLUDED: Final = "/etc/rsyslog.d/*"
@@ -86,8 +86,9 @@ _ON: Final = frozenset({"1", "on", "yes", "true"})
 class RsyslogActionSubject(Subject):
     """The actions of rsyslog: where messages go, which of them, and how they are protected.
 
-    ``facilities`` are those of which every severity gets there, by a selector alone; an action
-    behind another condition has none. ``encrypted`` is TLS that cannot be left out.
+    ``facilities`` are those of which every severity gets there, by a selector alone, and
+    ``important`` those of which all from info upwards does; an action behind another condition has
+    none. ``encrypted`` is TLS that cannot be left out.
     """
 
     LABEL: ClassVar[str] = "rsyslog_action"
@@ -96,6 +97,7 @@ class RsyslogActionSubject(Subject):
         "target": Kind.TEXT,
         "protocol": Kind.TEXT,
         "facilities": Kind.WORDS,
+        "important": Kind.WORDS,
         "encrypted": Kind.FLAG,
         "driver": Kind.TEXT,
         "authentication": Kind.TEXT,
@@ -127,7 +129,8 @@ def actions(statements: tuple[Statement, ...]) -> Iterator[Record]:
             values = _modern_action(statement.parameters, modern)
         else:
             values = _legacy_action(statement.text, legacy)
-        values["facilities"] = _complete(statement.selected, dropped)
+        values["facilities"] = _complete(statement.selected, dropped, EVERY)
+        values["important"] = _complete(statement.selected, dropped, EVERY ^ DEBUG)
         sources = dict.fromkeys(values, statement.source)
         name = f"{statement.source.path}:{statement.source.line}"
         yield Record(name, values, sources, statement.source.text)
@@ -139,9 +142,11 @@ def _discards(statement: Statement) -> bool:
     return statement.parameters.get("type", "").lower() == "omdiscard"
 
 
-def _complete(selected: Selected | None, dropped: Mapping[str, int]) -> frozenset[str]:
+def _complete(selected: Selected | None, dropped: Mapping[str, int], wanted: int) -> frozenset[str]:
     found = (selected or {}).items()
-    return frozenset(name for name, bits in found if bits & ~dropped.get(name, 0) == EVERY)
+    return frozenset(
+        name for name, bits in found if bits & ~dropped.get(name, 0) & wanted == wanted
+    )
 
 
 def _learned(

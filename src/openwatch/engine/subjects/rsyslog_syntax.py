@@ -20,6 +20,7 @@ _SEVERITIES: Final[Mapping[str, int]] = {
 }  # fmt: skip
 EVERY: Final = 0xFF
 """One bit a severity: all eight of them."""
+DEBUG: Final = 0x80
 
 Selected = Mapping[str, int]
 """Facility to the severities of it, as bits."""
