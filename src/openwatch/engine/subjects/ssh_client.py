@@ -43,7 +43,11 @@ class SshClientSubject(Subject):
     """
 
     LABEL: ClassVar[str] = "ssh_client"
-    FIELDS: ClassVar[Mapping[str, Kind]] = {"value": Kind.TEXT, "items": Kind.WORDS}
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "value": Kind.TEXT,
+        "items": Kind.WORDS,
+        "scope": Kind.TEXT,
+    }
 
     key: str = Field(pattern=r"^[a-z0-9]+$", description="The directive in lower case.")
 
@@ -71,9 +75,13 @@ class SshClientSubject(Subject):
 
 def _record(name: str, line: _Line | None) -> Record:
     if line is None:
-        return Record(name, {"value": None, "items": None}, raw="not set")
+        return Record(name, dict.fromkeys(SshClientSubject.FIELDS), raw="not set")
     items = frozenset(item for item in re.split(r"[,\s]+", line.value) if item)
-    values: dict[str, Value] = {"value": line.value.lower(), "items": items}
+    values: dict[str, Value] = {
+        "value": line.value.lower(),
+        "items": items,
+        "scope": line.block or None,
+    }
     return Record(name, values, dict.fromkeys(values, line.source), line.source.text)
 
 
