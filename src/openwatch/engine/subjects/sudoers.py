@@ -356,7 +356,8 @@ def _defaults(text: str, source: Source) -> list[Default]:
         names = [_scope_name(scanner)]
         while scanner.take(","):
             names.append(_scope_name(scanner))
-        scope = mark + ",".join(names)
+        # All users, and all hosts, are everybody; what commands and targets set comes later still.
+        scope = "" if mark in ":@" and names == ["ALL"] else mark + ",".join(names)
     found: list[Default] = []
     while True:
         negated = False

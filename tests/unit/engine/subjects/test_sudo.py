@@ -63,6 +63,9 @@ def default(option: str, main: str, extra: dict[str, str] | None = None) -> Reco
         ("# Defaults timestamp_timeout=5", None, None),
         ("#Defaults timestamp_timeout=5 \\\nDefaults timestamp_timeout=6", True, "6"),
         ("Defaults my_timestamp_timeout=5", None, None),
+        ("Defaults:ALL timestamp_timeout=5", True, "5"),
+        ("Defaults@ALL timestamp_timeout=5\nDefaults timestamp_timeout=6", True, "6"),
+        ("Defaults>ALL timestamp_timeout=5", None, None),
     ],
 )
 def test_the_last_line_of_an_option_wins(
