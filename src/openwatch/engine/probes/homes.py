@@ -131,7 +131,8 @@ one() {
     r"""
     [ ! -f "$home/$f" ] || init="$init$nl$home/$f"
   done
-  if ! remote "$home/.ssh" && [ -d "$home/.ssh" ]; then keys="$keys$nl$home/.ssh/"; fi
+  if remote "$home/.ssh"; then echo '~'
+  elif [ -d "$home/.ssh" ]; then keys="$keys$nl$home/.ssh/"; fi
 }
 people
 IFS=$nl; set -f
@@ -320,6 +321,12 @@ class _Reader:
             case "+":
                 problem = CouldNot(Reason.TRUNCATED, f"{rest} is too long to be read.")
                 return self._each(rest, lambda home: setattr(home, "problem", problem))
+            case "~" if self.homes:
+                path = self.homes[-1].path
+                self.homes[-1].problem = CouldNot(
+                    Reason.INCOMPLETE, f"{path}/.ssh is on a file system of another host."
+                )
+                return True
             case "?" if self.homes:
                 path = self.homes[-1].path
                 self.homes[-1].problem = CouldNot(
