@@ -32,6 +32,7 @@ _PEOPLE: Final = (
     r"""
 [ "$(id -u)" = 0 ] || { echo 'must be root' >&2; exit 1; }
 for t in awk find sed stat tr xargs; do command -v $t >/dev/null 2>&1 || exit 127; done
+set -f
 nl='
 '
 min=$(sed -nE 's/^[[:space:]]*UID_MIN[[:space:]]+([0-9]+).*/\1/p' /etc/login.defs 2>/dev/null |
@@ -117,9 +118,11 @@ one() {
   homes="$homes$nl$home"
   [ "$home" != / ] || return
   who="$who$nl$l"
+  set +f
   for f in "$home"/.*"$nl"* "$home"/.ssh/*"$nl"*; do
     if [ -e "$f" ] || [ -L "$f" ]; then echo '?'; break; fi
   done
+  set -f
   for f in .forward .netrc .rhosts .shosts; do
     if [ -e "$home/$f" ] || [ -L "$home/$f" ]; then odd="$odd$nl$home/$f"; fi
   done
@@ -135,7 +138,7 @@ one() {
   elif [ -d "$home/.ssh" ]; then keys="$keys$nl$home/.ssh/"; fi
 }
 people
-IFS=$nl; set -f
+IFS=$nl
 set -- $homes; [ $# = 0 ] || stat -L -c 'H %a|%u|%g|%n' -- "$@"
 set -- $odd; [ $# = 0 ] || stat -c 'S %a|%u|%g|%n' -- "$@"
 set --; for l in $who; do l=${l#*|*|*|}; set -- "$@" "$l/"; done
@@ -181,7 +184,6 @@ one() {
   if remote "$home"; then echo 'H remote'; return; fi
   [ -d "$home" ] || return
   ng=; for g in $(id -G -- "$name" 2>/dev/null || echo "$gid"); do ng="$ng ! -gid $g"; done
-  set -f
   for k in M G; do
     case $k in
     M) e='( -perm -0020 -o -perm -0004 -o -perm -0002 -o -perm -0001 )';;
@@ -193,7 +195,6 @@ one() {
     r""" |
     tr '\n' '\000' | xargs -0 -r stat -c "$k %a|%u|%g|%n" -- 2>/dev/null
   done
-  set +f
 }
 people
 echo '.'
