@@ -45,12 +45,12 @@ def _updates(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
     day = (date.fromisoformat(updates.asked) - date(1970, 1, 1)).days
     say = {"apt": _apt_line, "dnf": _dnf_lines}[manager]
     lines = "".join(say(update) for update in updates.waiting)
-    return f"#{manager}\n#asked {day}\n{lines}#end\n".encode()
+    first = ".\n" if manager == "apt" else ""
+    return f"#{manager}\n#asked {day}\n{first}{lines}#end\n".encode()
 
 
 def _apt_line(update: Update) -> str:
-    origin = "Debian-Security:12/stable-security" if update.security else "Debian:12.11/stable"
-    return f"Inst {update.name} [1.0-1] (1.0-2 {origin} [amd64])\n"
+    return f"{update.name} 1.0-1 1.0-{2 if update.security else 1}\n"
 
 
 def _dnf_lines(update: Update) -> str:

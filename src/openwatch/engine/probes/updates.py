@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from openwatch.engine.facts import CouldNot, Reason
 from openwatch.engine.probes.base import TableProbe
+from openwatch.engine.versions import compare_dpkg
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +36,23 @@ class Updates:
     entries: tuple[Update, ...]
 
 
-_INSTALL: Final = re.compile(r"Inst (\S+) \[([^\]\s]*)\] \((\S+) ([^\n]*?) \[[^\]\s]*\]\)")
-_SECURITY_SUITE: Final = re.compile(r"(?:^|[\s,])\S*(?:-security|Debian-Security:\S*)(?=[\s,]|$)")
 _FIRST_ADVISORY: Final = 2000
 _ADVISORY_FIELD: Final = re.compile(r"\s*(Update ID|Type|Updated|Severity)\s*:\s*(\S.*)")
 
 
 class UpdatesProbe(TableProbe):
-    """What ``apt-get -s dist-upgrade`` would install, or the advisories that dnf knows of."""
+    """What the security archives of APT hold newer, or the advisories that dnf knows of."""
 
     name = "updates"
-    command = "apt-get -s dist-upgrade || dnf -C updateinfo"
+    command = "dpkg-query -W, /var/lib/apt/lists || dnf -C updateinfo"
     seconds = 60
     max_bytes = 4 * 1024 * 1024
-    # ``-s`` of apt only reads, and ``-C`` of dnf asks its cache alone: nothing is fetched.
+    # apt: the lists of the security archives beside what is installed; which of them are newer is
+    # told by comparing versions. dnf: its cache alone (-C); it may write no log, and no plugin may
+    # write the files of repositories.
     body = r"""case "$(. /etc/os-release 2>/dev/null; echo " $ID $ID_LIKE ")" in
 *" debian "*|*" ubuntu "*)
-  command -v apt-get >/dev/null 2>&1 || exit 127
+  command -v dpkg-query >/dev/null 2>&1 || exit 127
   echo '#apt'
   y=$(stat -c %Y /var/lib/apt/lists /var/lib/apt/lists/partial \
     /var/lib/apt/periodic/update-success-stamp 2>/dev/null | sort -n | tail -n 1)
@@ -60,9 +61,23 @@ class UpdatesProbe(TableProbe):
   set -- /var/lib/apt/lists/*-security_*_Packages*
   [ -e "$1" ] || { echo '#unsaid'; echo '#end'; exit 0; }
   echo "#asked $(( ${y:-0} / 86400 ))"
-  o=$(apt-get -s -q -o Debug::NoLocking=true -o APT::Get::Show-User-Simulation-Note=false \
-    dist-upgrade) || exit 1
-  printf '%s\n' "$o" | grep '^Inst ' ;;
+  {
+    dpkg-query -W -f '${Package} ${Architecture} ${Version} ${db:Status-Status}\n' &&
+    for f do
+      echo "@"
+      case $f in *_Packages) cat "$f";; *) /usr/lib/apt/apt-helper cat-file "$f";; esac || exit 1
+    done && echo "@end"
+  } | awk '
+    function stanza() {
+      k = p " " (a == "all" ? any[p] : a)
+      if (p in any && k in have && have[k] != v) print p, have[k], v
+      p = ""
+    }
+    /^@/ { stanza(); lists = 1; whole = ($0 == "@end"); next }
+    !lists { if ($4 == "installed") { have[$1 " " $2] = $3; any[$1] = $2 } next }
+    /^Package: / { p = $2 } /^Architecture: / { a = $2 } /^Version: / { v = $2 }
+    /^$/ { stanza() }
+    END { if (whole) print "." }' | sort -u || exit 1 ;;
 *)
   command -v dnf >/dev/null 2>&1 || exit 127
   echo '#dnf'
@@ -72,19 +87,10 @@ class UpdatesProbe(TableProbe):
   set -- /var/cache/dnf/*/repodata/*updateinfo* /var/cache/libdnf5/*/repodata/*updateinfo*
   if [ ! -e "$1" ] && [ ! -e "$2" ]; then echo '#unsaid'; echo '#end'; exit 0; fi
   echo "#asked $(( y / 86400 ))"
-  o=$(dnf -C -q updateinfo info --security) || exit 1
+  o=$(dnf -C -q --noplugins --setopt=logfilelevel=0 updateinfo info --security) || exit 1
   printf '%s\n' "$o" | grep -E '^ *(Update ID|Type|Updated|Severity) *:' ;;
 esac
 echo '#end'"""
-
-    def clean(self, output: bytes) -> bytes:
-        head, separator, rest = output.partition(b"\n#asked ")
-        if not separator or not head.startswith(b"#apt"):
-            return output
-        # apt orders by what has to be unpacked first, which differs from run to run.
-        lines = rest.splitlines(keepends=True)
-        body = sorted(line for line in lines[1:] if line.startswith(b"Inst "))
-        return b"".join((head, separator, *lines[:1], *body, *lines[-1:]))
 
     def parse(self, text: str) -> Updates | CouldNot:
         """Return what waits, or why nobody can say it."""
@@ -108,18 +114,19 @@ echo '#end'"""
 
 
 def _apt(asked: int, lines: list[str]) -> Updates | CouldNot:
-    entries: list[Update] = []
-    for line in lines:
-        if re.match(r"Inst \S+ \((?:\S+) ", line):
-            # A package that is not there yet and comes along with an update.
-            continue
-        match = _INSTALL.match(line)
-        if match is None:
-            return CouldNot(Reason.UNPARSABLE, f"apt-get printed {line[:80]!r}.")
-        name, installed, candidate, origins = match.groups()
-        security = _SECURITY_SUITE.search(origins) is not None
-        entries.append(Update(name, installed, candidate, security, "", None))
-    return Updates("apt", asked, tuple(entries))
+    if not lines or lines[0] != ".":
+        return CouldNot(Reason.UNPARSABLE, "The comparison with the lists is cut short.")
+    newest: dict[str, Update] = {}
+    for line in lines[1:]:
+        words = line.split(" ")
+        if len(words) != 3 or not all(words):
+            return CouldNot(Reason.UNPARSABLE, f"Unexpected line {line[:80]!r}.")
+        name, installed, candidate = words
+        known = newest.get(name)
+        least = known.candidate if known is not None else installed
+        if compare_dpkg(candidate, least) > 0:
+            newest[name] = Update(name, installed, candidate, True, "", None)
+    return Updates("apt", asked, tuple(newest.values()))
 
 
 def _dnf(asked: int, lines: list[str]) -> Updates | CouldNot:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from typing import ClassVar, Final
 
@@ -153,6 +154,7 @@ _CALENDAR: Final = re.compile(
 _WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+@lru_cache(maxsize=256)
 def calendar_days(text: str) -> int | None:
     """Return the longest gap of a calendar event of systemd.time(7) in days."""
     match = _CALENDAR.fullmatch(text.strip())
@@ -250,6 +252,7 @@ def cron_entry(line: str, *, system: bool) -> tuple[Value, str] | None:
     return cron_days(fields[2], fields[3], fields[4]), fields[-1]
 
 
+@lru_cache(maxsize=256)
 def cron_days(day: str, month: str, week: str) -> Value:
     """Return the longest gap of three fields of crontab(5), in days."""
     for number, name in enumerate(_MONTHS, start=1):
