@@ -52,8 +52,8 @@ class UpdatesProbe(TableProbe):
     # write the files of repositories.
     body = r"""case "$(. /etc/os-release 2>/dev/null; echo " $ID $ID_LIKE ")" in
 *" debian "*|*" ubuntu "*)
-  command -v dpkg-query >/dev/null 2>&1 || exit 127
   echo '#apt'
+  command -v dpkg-query >/dev/null 2>&1 || { echo '#missing'; echo '#end'; exit 0; }
   y=$(stat -c %Y /var/lib/apt/lists /var/lib/apt/lists/partial \
     /var/lib/apt/periodic/update-success-stamp 2>/dev/null | sort -n | tail -n 1)
   set -- /var/lib/apt/lists/*_Packages*
@@ -79,8 +79,8 @@ class UpdatesProbe(TableProbe):
     /^$/ { stanza() }
     END { if (whole) print "." }' | sort -u || exit 1 ;;
 *)
-  command -v dnf >/dev/null 2>&1 || exit 127
   echo '#dnf'
+  command -v dnf >/dev/null 2>&1 || { echo '#missing'; echo '#end'; exit 0; }
   y=$(stat -c %Y /var/cache/dnf/*/repodata/repomd.xml /var/cache/libdnf5/*/repodata/repomd.xml \
     2>/dev/null | sort -n | tail -n 1)
   [ -n "$y" ] || { echo '#none'; echo '#end'; exit 0; }
@@ -97,6 +97,9 @@ echo '#end'"""
         lines = text.splitlines()
         if len(lines) < 3 or lines[0] not in ("#apt", "#dnf") or lines[-1] != "#end":
             return CouldNot(Reason.UNPARSABLE, "The list of updates is cut short.")
+        if lines[1] == "#missing":
+            tool = "dpkg-query" if lines[0] == "#apt" else "dnf"
+            return CouldNot(Reason.TOOL_MISSING, f"`{tool}` is not on the host.")
         if lines[1] == "#none":
             return CouldNot(
                 Reason.INCOMPLETE, "The host holds no lists of its repositories to compare with."

@@ -104,6 +104,7 @@ def test_advisories_of_dnf() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("#dnf\n#missing\n#end\n", Reason.TOOL_MISSING),
         ("#apt\n#none\n#end\n", Reason.INCOMPLETE),
         ("#dnf\n#unsaid\n#end\n", Reason.INCOMPLETE),
         ("#apt\n#asked x\n#end\n", Reason.UNPARSABLE),
