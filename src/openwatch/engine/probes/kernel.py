@@ -67,19 +67,28 @@ class SysctlProbe(_LineProbe):
 
     name = "sysctl"
 
+    def spelt(self, subject: str) -> str:
+        return sysctl_path(subject)
+
     def command(self, request: Request) -> str:
         return f"sysctl -n {request.subject}"
 
     def items(self, requests: Sequence[Request]) -> tuple[Item, ...]:
         keys = [_checked(r.subject, _SYSCTL_KEY) for r in requests]
+        # The kernel answers the first read of a value alone, and some shells read byte by byte:
+        # one grep reads all. Where it does not tell of each, each is asked for alone.
         body = (
-            "g() { f=/proc/sys/$2; v=\n"
-            'if [ ! -e "$f" ]; then echo "$1 absent"\n'
-            # Reading in the shell itself spares a process for each key.
-            'elif { IFS= read -r v <"$f"; } 2>/dev/null || v=$(cat "$f" 2>/dev/null); then\n'
-            'printf "%s =%s\\n" "$1" "$v"\n'
-            'else echo "$1 denied"; fi; }\n'
+            "set -f; n=0 e= k=\n"
+            'g() { if [ -e "/proc/sys/$2" ]; then n=$((n+1)) e="$e /proc/sys/$2" k="$k $1 $2"\n'
+            'else echo "$1 absent"; fi; }\n'
             + "\n".join(f"g {key} {sysctl_path(key)}" for key in keys)
+            + "\n[ $n -gt 0 ] || exit 0\n"
+            "o=$(grep -Hm1 '' -- $e 2>/dev/null | sed 's,^/proc/sys/\\([^:]*\\):,\\1 =,')\n"
+            'if [ "$(printf "%s\\n" "$o" | grep -c "^[^ ]* =")" = $n ]\n'
+            'then printf "%s\\n" "$o"; exit 0; fi\n'
+            "set -- $k\n"
+            'while [ $# -gt 0 ]; do if v=$(cat "/proc/sys/$2" 2>/dev/null)\n'
+            'then printf "%s =%s\\n" "$1" "$v"; else echo "$1 denied"; fi; shift 2; done'
         )
         return (Item(self.name, body, "sysctl", self.seconds, self.max_bytes),)
 
