@@ -44,7 +44,7 @@ def stranger(family: str, port: int, **more: Any) -> Packet:
     return Packet(family, **{"iif": "eth0", "source": FAR[family], "dport": port, **more})
 
 
-@pytest.mark.ac("engine-14")
+@pytest.mark.ac("engine-16")
 @pytest.mark.parametrize("family", ["ip", "ip6"])
 @pytest.mark.parametrize("name", ["ufw", "firewalld", "firewalld-drop"])
 def test_rules_that_tools_wrote(name: str, family: str) -> None:
@@ -92,7 +92,7 @@ def vmap(data: Any) -> dict[str, Any]:
     return {"vmap": {"key": DPORT, "data": data}}
 
 
-@pytest.mark.ac("engine-14")
+@pytest.mark.ac("engine-16")
 @pytest.mark.parametrize(
     ("rules", "expected"),
     [
@@ -131,7 +131,7 @@ def test_rules_of_nftables(rules: list[Expressions], expected: Fate) -> None:
     assert fate(kernel(*rules, ports=[21, 22]), "input", stranger("ip", 22)) is expected
 
 
-@pytest.mark.ac("engine-14")
+@pytest.mark.ac("engine-16")
 def test_every_base_chain_has_a_say() -> None:
     lax, strict = kernel(policy="accept").chains, kernel(policy="drop").chains
     both = {**lax, **{("other", key[1]): chain for key, chain in strict.items()}}
@@ -139,7 +139,7 @@ def test_every_base_chain_has_a_say() -> None:
     assert fate(Ruleset(both), "input", stranger("ip", 22)) is Fate.DROP
 
 
-@pytest.mark.ac("engine-14")
+@pytest.mark.ac("engine-16")
 def test_no_rules_let_everything_through_unless_some_were_not_seen() -> None:
     assert fate(Ruleset(), "input", stranger("ip", 22)) is Fate.ACCEPT
     assert fate(Ruleset(unseen="a table"), "input", stranger("ip", 22)) is Fate.UNKNOWN
@@ -150,7 +150,7 @@ def test_no_rules_let_everything_through_unless_some_were_not_seen() -> None:
 SAVED = "*filter\n:INPUT {policy} [0:0]\n:sub - [0:0]\n{rules}COMMIT\n"
 
 
-@pytest.mark.ac("engine-14")
+@pytest.mark.ac("engine-16")
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
@@ -180,7 +180,7 @@ def test_rules_of_iptables(rule: str, expected: Fate) -> None:
     assert fate(rules, "input", stranger("ip", 22)) is expected
 
 
-@pytest.mark.ac("engine-14")
+@pytest.mark.ac("engine-16")
 @pytest.mark.parametrize(
     "text",
     ["nonsense\n", "*filter\n:INPUT ACCEPT\n", "*filter\n-A INPUT -j 'x\nCOMMIT\n",
@@ -219,7 +219,7 @@ def ruleset(rules: list[Rule], inner: list[Rule], policy: Effect) -> Ruleset:
     return Ruleset({("t", "in"): base, ("t", "sub"): Chain("t", "sub", families, safe)})
 
 
-@pytest.mark.ac("engine-14")
+@pytest.mark.ac("engine-16")
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(RULES, max_size=6),
@@ -257,6 +257,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.ac("engine-16")
 @settings(max_examples=150, deadline=None)
 @given(st.lists(JSON, max_size=6))
 def test_no_answer_of_nft_breaks_the_reader(objects: list[Any]) -> None:
@@ -286,7 +287,7 @@ def test_deep_nesting_is_no_ruleset(depth: int) -> None:
     assert isinstance(probe.parse(probe.clean(text.encode()).decode()), CouldNot)
 
 
-@pytest.mark.ac("engine-14")
+@pytest.mark.ac("engine-16")
 def test_counters_and_handles_are_no_change_of_the_host() -> None:
     def answer(packets: int, handle: int) -> bytes:
         rule = {
@@ -322,7 +323,7 @@ add chain ip6 six forward { type filter hook forward priority 0 ; policy drop ; 
 """
 
 
-@pytest.mark.ac("engine-14")
+@pytest.mark.ac("engine-16")
 def test_scripts_of_nft() -> None:
     found = script.read(SCRIPT)
     assert found.includes == ("/etc/nftables.d/*.nft",)
