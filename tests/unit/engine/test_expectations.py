@@ -108,6 +108,22 @@ def test_variables_are_bound_as_values_and_never_as_text() -> None:
     assert not holds(bound, "91")
 
 
+def test_some_values_may_be_as_good_whatever_else_is_tested() -> None:
+    unlock = expect({"at_least": 900, "or_one_of": ["0", "never"]})
+    assert [v for v in ("0", "never", "900", "60", "00", "1000") if holds(unlock, v)] == [
+        "0", "never", "900", "1000",
+    ]  # fmt: skip
+    assert not holds(unlock, None)
+    assert sentence(unlock, Kind.TEXT) == "at least 900, or 0 or never"
+
+
+def test_a_pattern_is_said_in_words() -> None:
+    path = expect({"matches": "/.+", "meaning": "an absolute path", "or_absent": True})
+    assert sentence(path, Kind.TEXT) == "an absolute path, or not set"
+    with pytest.raises(ValidationError, match="for patterns"):
+        expect({"equals": "x", "meaning": "an x"})
+
+
 def test_sentences_are_for_people() -> None:
     assert sentence(expect({"at_least": 1, "at_most": 365}), Kind.TEXT) == (
         "at least 1 and at most 365"

@@ -176,6 +176,7 @@ def _together(one: Expectation, other: Expectation) -> Iterator[frozenset[str]]:
 def _candidates(expectation: Expectation, kind: Kind) -> Iterator[Any]:
     """Yield values at and beside what an expectation names."""
     words: set[str] = set()
+    yield from expectation.or_one_of
     for test, wanted in expectation.tests().items():
         if isinstance(wanted, Variable) or test == "present":
             continue

@@ -87,6 +87,12 @@ class Expectation(BaseModel):
     )
     present: bool | None = Field(default=None, description="Whether it is set at all.")
     or_absent: bool = Field(default=False, description="Not being set is as good.")
+    or_one_of: tuple[bool | int | str, ...] = Field(
+        default=(), description="One of these is as good, whatever else is tested."
+    )
+    meaning: str | None = Field(
+        default=None, min_length=3, description="What a pattern stands for, said to people."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -107,6 +113,8 @@ class Expectation(BaseModel):
             raise ValueError("an expectation has to test something")
         if self.present is False and len(self.tests()) > 1:
             raise ValueError("`present: false` leaves nothing else to test")
+        if self.meaning and not {"matches", "not_matches"} & self.tests().keys():
+            raise ValueError("`meaning` is for patterns; other tests say what they mean")
         return self
 
     @classmethod
@@ -154,7 +162,9 @@ class Expectation(BaseModel):
             for name, test in self.tests().items()
         }
         # The corpus was validated with the types of its variables, and the values with their types.
-        return Expectation.model_construct(**tests, or_absent=self.or_absent)
+        return Expectation.model_construct(
+            **tests, or_absent=self.or_absent, or_one_of=self.or_one_of, meaning=self.meaning
+        )
 
     def problems(self, kind: Kind) -> list[str]:
         """Return why a field of this kind cannot be tested so; empty when it can."""
@@ -244,6 +254,8 @@ def holds(expectation: Expectation, value: Value) -> bool:
     """
     if value is None:
         return expectation.or_absent or expectation.present is False
+    if any(_same(value, one) for one in expectation.or_one_of):
+        return True
     return all(_test(name, wanted, value) for name, wanted in expectation.tests().items())
 
 
@@ -313,7 +325,10 @@ def sentence(expectation: Expectation, kind: Kind) -> str:
     known = expectation.sentences.get(kind)
     if known is None:
         parts = [_phrase(name, wanted, kind) for name, wanted in expectation.tests().items()]
-        known = " and ".join(parts) + (", or not set" if expectation.or_absent else "")
+        known = expectation.meaning or " and ".join(parts)
+        if expectation.or_one_of:
+            known += f", or {' or '.join(str(one) for one in expectation.or_one_of)}"
+        known += ", or not set" if expectation.or_absent else ""
         expectation.sentences[kind] = known
     return known
 
