@@ -14,7 +14,7 @@ from openwatch.engine.rules.coverage import State, coverage, mapped_controls
 from openwatch.engine.rules.schema import Category, Rule
 from openwatch.engine.rules.template import case_template, rule_template
 from openwatch.engine.rules.variables import command_line
-from tests.corpus.cases import CaseEntry, corpus
+from tests.corpus.cases import CaseEntry, concerned, corpus
 from tests.corpus.host import changed_host
 from tests.corpus.test_references import form
 
@@ -92,7 +92,8 @@ def test_the_templates_of_a_rule_and_its_cases_hold_as_they_stand() -> None:
     rule = Rule.model_validate(yaml.parse(text))
     alone = replace(corpus(), rules={rule.id: rule})
     for document in yaml.parse(case_template("a-new-rule")):
-        entry = CaseEntry.model_validate(document)
+        assert document["on"] == "every"
+        entry = CaseEntry.model_validate(document | {"on": concerned(rule)})
         for platform in entry.on:
             host = changed_host(platform, entry.given)
             snapshot = host.snapshot(rule.requests(), entry.cannot)

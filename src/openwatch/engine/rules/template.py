@@ -44,7 +44,7 @@ sources: ["the manual pages and public requirements it was written from"]
 
 _CASES: Final = """\
 # Hosts on paper, and what the rule has to say of each. On the plain host of every platform a rule
-# of the corpus passes. `on`: every, debian, ubuntu, rhel, or single platforms.
+# of the corpus passes. `on`: every (platform that the rule is for), or families and platforms.
 - on: every
   given:
     files:
