@@ -42,12 +42,17 @@ class _HomeSubject(Subject):
 
     def _of(self, home: Home) -> Iterator[Record]:
         problem = _problem(home)
-        if problem is not None:
+        known = self._known_of_unseen(problem)
+        if problem is not None and known is not None:
             # What was not seen may be anything.
             values: dict[str, Value] = dict.fromkeys(self.fields_of(), problem)
-            values |= {"user": home.user, "uid": home.uid}
+            values |= {"user": home.user, "uid": home.uid, **known}
             yield Record(home.path, values, unseen=problem)
         yield from self._records(home)
+
+    def _known_of_unseen(self, problem: CouldNot | None) -> Mapping[str, Value] | None:
+        """Return what is known of all that was not seen; ``None``: none of it matters here."""
+        return {}
 
     def _records(self, home: Home) -> Iterator[Record]:
         raise NotImplementedError
@@ -122,6 +127,11 @@ class HomeFileSubject(_HomeSubject):
         "owned": Kind.FLAG,
         "group_owned": Kind.FLAG,
     }
+
+    def _known_of_unseen(self, problem: CouldNot | None) -> Mapping[str, Value] | None:
+        if problem is None or problem.reason is not Reason.UNPARSABLE:
+            return {}
+        return {"name": "(with a line break)", "init": False}
 
     def _records(self, home: Home) -> Iterator[Record]:
         by_path = {file.path: file for file in (*home.files, *home.special)}
@@ -206,6 +216,11 @@ class InitFileSubject(_HomeSubject):
         "outside": Kind.FLAG,
         "allows": Kind.MODE,
     }
+
+    def _known_of_unseen(self, problem: CouldNot | None) -> Mapping[str, Value] | None:
+        # No start-up file has a line break in its name.
+        unreadable = problem is not None and problem.reason is Reason.UNPARSABLE
+        return None if unreadable else {}
 
     def _records(self, home: Home) -> Iterator[Record]:
         for line in home.lines:

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openwatch.engine.assess.evaluate import Context, evaluate
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.probes import PROBES
 from openwatch.engine.probes.homes import MAX_FILES
 from openwatch.engine.probes.root_path import FILES
+from openwatch.engine.rules.schema import Check
 from openwatch.engine.snapshot import Snapshot, make_snapshot
 from openwatch.engine.subjects.base import Record, Subject
 from openwatch.engine.subjects.homes import (
@@ -97,8 +99,23 @@ def test_dot_files_are_named_once() -> None:
 )
 def test_what_was_not_seen_of_a_home_may_be_anything(extra: str) -> None:
     unseen = records(HomeFileSubject(), ALICE + extra)[0]
-    assert isinstance(unseen.values["name"], CouldNot)
+    assert isinstance(unseen.values["mode"], CouldNot)
+    assert unseen.unseen is not None
     assert unseen.values["user"] == "alice"
+
+
+@pytest.mark.ac("engine-08")
+@pytest.mark.parametrize(
+    ("name", "truth"), [(".netrc", True), (".forward", False), (".bashrc", True)]
+)
+def test_a_name_with_a_line_break_is_no_name_that_a_rule_asks_for(name: str, truth: bool) -> None:
+    check = Check.model_validate({"home_file": {}, "where": {"name": name}, "count": 0})
+    text = f"{ALICE}?\nS 600|1000|1000|/home/alice/.forward\n"
+    assert evaluate(check, Context(walked(text), {})).truth is truth
+    closed = Check.model_validate(
+        {"home_file": {}, "expect": {"mode": {"no_more_than": "0644"}}, "if_none": "pass"}
+    )
+    assert evaluate(closed, Context(walked(text), {})).truth is None
 
 
 @pytest.mark.ac("engine-14")
