@@ -48,6 +48,7 @@ async def _run(groups: list[str]) -> Report:
     }
     for group in groups:
         print(f"measuring: {group}", file=sys.stderr, flush=True)
+        report.run = group
         await work[group]()
     return report
 
@@ -60,7 +61,8 @@ def main() -> None:
     chosen = parser.parse_args().group or list(GROUPS)
     report = asyncio.run(_run(chosen))
     print_report(report)
-    print(f"\nwritten to {write_report(report).relative_to(write_report(report).parents[1])}")
+    path = write_report(report)
+    print(f"\nwritten to {path.relative_to(path.parents[1])}")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Final
 
 from lab.errors import UnavailableError
 from lab.session import LabSession
+from openwatch.engine.assess import Verdict
 from tests.bench.figures import Report
 from tests.differential.comparison import (
     HOSTS,
@@ -107,7 +108,7 @@ def _unexplained(found: Sequence[Compared]) -> list[Compared]:
     return [c for c in found if not c.agree and _key(c) not in known]
 
 
-def _key(c: Compared) -> tuple[object, ...]:
+def _key(c: Compared) -> tuple[str, str, Verdict, Verdict]:
     return (c.rule, c.host, c.ours, c.theirs)
 
 

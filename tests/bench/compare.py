@@ -50,7 +50,7 @@ ROUNDS: Final = 5
 MIB: Final = 1024 * 1024
 KIB: Final = 1024
 # Equal questions for the tools that ask one by one.
-MODES, PACKAGES, SETTINGS, SERVICES = 40, 30, 22, 8
+QUESTIONS, MODES, PACKAGES, SERVICES = 100, 40, 30, 8
 MAKE_TREE: Final = f"""python3 -c '
 import os
 for d in range({FILES // FILES_A_DIRECTORY}):
@@ -184,24 +184,25 @@ def _checks(snapshot: Snapshot) -> tuple[Checks, list[Request]]:
         if value and " " not in value
     }
     packages = snapshot.read(Request("packages"))
-    units = snapshot.read(Request("units"))
+    services = [
+        request.subject
+        for request, unit in _values(snapshot, "unit")
+        if unit.unit_file_state == "enabled" and request.subject.endswith(".service")
+    ]
+    left = QUESTIONS - MODES - PACKAGES - len(services[:SERVICES])
     checks = Checks(
         modes=dict(list(modes.items())[:MODES]),
         packages=tuple(name for name, package in sorted(packages.items()) if package.installed)[
             :PACKAGES
         ],
-        settings=dict(list(settings.items())[:SETTINGS]),
-        services=tuple(
-            name
-            for name, unit in sorted(units.items())
-            if unit.unit_file_state == "enabled" and name.endswith(".service")
-        )[:SERVICES],
+        settings=dict(list(settings.items())[:left]),
+        services=tuple(services[:SERVICES]),
     )
     requests = [
         *(Request("stat", path) for path in checks.modes),
         *(Request("sysctl", key) for key in checks.settings),
         Request("packages"),
-        Request("units"),
+        *(Request("unit", name) for name in checks.services),
     ]
     return checks, requests
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import resource
 import statistics
 import time
@@ -15,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
+MARK: Final = "<!-- Below: written by `./ow bench`, each table by the command that it names. -->"
 RESULTS: Final = Path(__file__).resolve().parents[2] / "bench" / "results.json"
 
 
@@ -27,6 +30,8 @@ class Figure:
     value: float
     unit: str
     ratio: str = ""
+    run: str = ""
+    measured_at: str = ""
 
 
 @dataclass(slots=True)
@@ -39,14 +44,16 @@ class Stopwatch:
 
 @dataclass(slots=True)
 class Report:
-    """All figures of one run, and what was left out and why."""
+    """All figures of one run, and what was left out and why. ``run`` is what is measured now."""
 
     figures: list[Figure] = field(default_factory=list[Figure])
     skipped: list[str] = field(default_factory=list[str])
+    run: str = ""
 
     def add(self, group: str, what: str, value: float, unit: str, *, ratio: str = "") -> None:
         """Add a figure."""
-        self.figures.append(Figure(group, what, value, unit, ratio))
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        self.figures.append(Figure(group, what, value, unit, ratio, self.run, at))
 
     def skip(self, what: str, why: str) -> None:
         """Say that something was not measured."""
@@ -96,12 +103,15 @@ def _number(value: float) -> str:
 
 
 def write_report(report: Report) -> Path:
-    """Keep the figures with what they were measured on; returns the file."""
+    """Keep the figures with what they were measured on; returns the file.
+
+    The page of the documentation that shows them gets the tables of this run in place of older
+    ones of the same groups.
+    """
     document = {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
             "cpus": os.cpu_count(),
-            "load_before": round(os.getloadavg()[0], 2),
+            "load_after": round(os.getloadavg()[0], 2),
             "python": platform.python_version(),
             "kernel": platform.release(),
         },
@@ -110,4 +120,40 @@ def write_report(report: Report) -> Path:
     }
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(document, indent=1) + "\n", "utf-8")
+    PAGE.write_text(page(PAGE.read_text("utf-8"), report.figures), "utf-8")
     return RESULTS
+
+
+def page(text: str, figures: Sequence[Figure]) -> str:
+    """Return the page with the tables of these figures; tables of other runs stay."""
+    head, mark, tables = text.partition(MARK)
+    if not mark:
+        raise ValueError(f"the page has no line {MARK!r}")
+    runs = {f"`./ow bench {figure.run}`" for figure in figures}
+    sections = [
+        section.strip()
+        for section in re.split(r"(?m)^(?=### )", tables)
+        if section.strip() and not any(run in section for run in runs)
+    ]
+    groups = dict.fromkeys(figure.group for figure in figures)
+    sections.extend(_section([f for f in figures if f.group == group]) for group in groups)
+    return f"{head}{mark}\n\n" + "\n\n".join(sections) + "\n"
+
+
+def _section(figures: Sequence[Figure]) -> str:
+    first = figures[0]
+    rows = [
+        f"| {f.what.replace('  ', '– ', 1)} | {_number(f.value)} | {f.unit} | {f.ratio} |"
+        for f in figures
+    ]
+    return "\n".join(
+        (
+            f"### {first.group[:1].upper()}{first.group[1:]}",
+            "",
+            f"`./ow bench {first.run}`, {first.measured_at[:16].replace('T', ' ')} UTC",
+            "",
+            "| | | | |",
+            "|---|--:|---|--:|",
+            *rows,
+        )
+    )

@@ -18,7 +18,7 @@ from openwatch.kit.settings import Settings
 from tests.bench.figures import Report
 from tests.e2e.product import Product, product_running
 
-FLEET: Final = 200
+FLEET: Final = 500
 POLL_SECONDS: Final = 0.2
 GIVE_UP_SECONDS: Final = 900.0
 QUEUE_TABLES: Final = "procrastinate_"
