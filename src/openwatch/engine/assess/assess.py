@@ -9,11 +9,11 @@ from openwatch.engine.assess.evaluate import (
     NO_RECORD,
     Context,
     Result,
-    disjunction,
     evaluate,
 )
 from openwatch.engine.assess.outcome import Observation, Outcome, Verdict
 from openwatch.engine.facts import CouldNot, Reason, Request
+from openwatch.engine.logic import disjunction
 from openwatch.engine.rules.corpus import Corpus
 from openwatch.engine.rules.schema import Check, Implementation, PlatformRange, Rule
 from openwatch.engine.rules.variables import Layer, resolve

@@ -6,12 +6,13 @@ others are; everything else that touches an unknown is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from openwatch.engine.assess.outcome import Observation
 from openwatch.engine.facts import CouldNot, Reason, Request
+from openwatch.engine.logic import conjunction, disjunction, negation
 from openwatch.engine.probes.redaction import REDACTED
 from openwatch.engine.rules.expectations import Expectation, holds, sentence, shown
 from openwatch.engine.rules.schema import Check, Quantifier
@@ -53,31 +54,6 @@ class Context:
         if selection is None:
             selection = self._selections[subject] = subject.select(self.snapshot)
         return selection
-
-
-def conjunction(truths: Iterable[bool | None]) -> bool | None:
-    """Return the three-valued AND."""
-    unknown = False
-    for truth in truths:
-        if truth is False:
-            return False
-        unknown = unknown or truth is None
-    return None if unknown else True
-
-
-def disjunction(truths: Iterable[bool | None]) -> bool | None:
-    """Return the three-valued OR."""
-    unknown = False
-    for truth in truths:
-        if truth is True:
-            return True
-        unknown = unknown or truth is None
-    return None if unknown else False
-
-
-def negation(truth: bool | None) -> bool | None:
-    """Return the three-valued NOT."""
-    return None if truth is None else not truth
 
 
 def evaluate(check: Check, context: Context) -> Result:

@@ -7,13 +7,13 @@ the packet may be so or not: both ways are followed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from openwatch.engine.logic import conjunction
 from openwatch.engine.netfilter.model import Chain, Effect, Literal, Match, Network, Ruleset, Test
 
 
@@ -91,7 +91,7 @@ class _Walk:
             self.steps += 1
             if self.steps > _MAX_STEPS:
                 raise _TooMuchError
-            matched = _all(_match(match, self.packet) for match in rule.matches)
+            matched = conjunction(_match(match, self.packet) for match in rule.matches)
             if matched is False:
                 continue
             effects = self._effect(chain, rule.effect, rule.target, depth)
@@ -125,17 +125,8 @@ class _Walk:
                 return ends
 
 
-def _all(truths: Iterable[bool | None]) -> bool | None:
-    unknown = False
-    for truth in truths:
-        if truth is False:
-            return False
-        unknown = unknown or truth is None
-    return None if unknown else True
-
-
 def _match(match: Match, packet: Packet) -> bool | None:
-    truths = [_all(_test(test, packet) for test in option) for option in match.options]
+    truths = [conjunction(_test(test, packet) for test in option) for option in match.options]
     truth: bool | None = any(truth is True for truth in truths)
     if not truth and None in truths:
         truth = None

@@ -142,3 +142,45 @@ class TableProbe(Probe):
     @abstractmethod
     def parse(self, text: str) -> Any:
         """Return the typed value of the whole answer, or :class:`CouldNot`."""
+
+
+class BlockProbe(Probe):
+    """A probe with one item for all subjects; each answers with a block: a line ``@<subject>``,
+    with a word more behind a blank where the probe has one to say, then its lines, then ``.``.
+    """
+
+    @abstractmethod
+    def command(self, request: Request) -> str:
+        """Return what a person would type to ask the same."""
+
+    def facts(
+        self, requests: Sequence[Request], results: Mapping[str, ItemResult]
+    ) -> Iterable[Fact]:
+        (item,) = self.items(requests)
+        result = results.get(item.id)
+        problem = failure(item, result)
+        blocks = _finished_blocks(b"" if result is None else result.output)
+        for request in requests:
+            block = blocks.get(request.subject)
+            # A block counts only when the answer was not cut inside of it.
+            missing = None if block is not None else problem or CouldNot(Reason.INCOMPLETE)
+            yield Fact(
+                request=request,
+                command=self.command(request),
+                output=block or b"",
+                exit_status=None if result is None else result.exit_status,
+                could_not=missing,
+                seconds=0.0 if result is None else result.seconds / max(1, len(requests)),
+            )
+
+
+def _finished_blocks(output: bytes) -> dict[str, bytes]:
+    """Return the lines of each block behind the word of its head, by subject."""
+    blocks: dict[str, bytes] = {}
+    for part in re.split(rb"(?m)^@", output):
+        head, _, body = part.partition(b"\n")
+        if body == b".\n" or body.endswith(b"\n.\n"):
+            subject, blank, word = head.partition(b" ")
+            said = word + b"\n" if blank else b""
+            blocks[subject.decode("utf-8", "backslashreplace")] = said + body
+    return blocks

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
-from openwatch.engine.frames import ItemResult
-from openwatch.engine.probes.base import Item, Probe, TableProbe, failure, quote
+from openwatch.engine.probes.base import BlockProbe, Item, TableProbe, quote
 from openwatch.engine.probes.redaction import redact
 
 
@@ -163,7 +162,7 @@ _LINK_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_@%+=:,.~-]+)*/[A-Za-z0-9_@%+=:,.
 """A pattern stands only in the last part: a closed directory could hide what one above finds."""
 
 
-class LinkProbe(Probe):
+class LinkProbe(BlockProbe):
     """Where symbolic links point to; of a pattern, all that it matches."""
 
     name = "link"
@@ -197,27 +196,8 @@ q() {
         )
         return (Item(self.name, body, "readlink", 10, 1024 * 1024),)
 
-    def facts(
-        self, requests: Sequence[Request], results: Mapping[str, ItemResult]
-    ) -> Iterable[Fact]:
-        (item,) = self.items(requests)
-        result = results.get(item.id)
-        problem = failure(item, result)
-        blocks: dict[str, bytes] = {}
-        for part in re.split(rb"(?m)^@", b"" if result is None else result.output):
-            head, _, body = part.partition(b"\n")
-            if body == b".\n" or body.endswith(b"\n.\n"):
-                blocks[head.decode("utf-8", "backslashreplace")] = body
-        for request in requests:
-            block = blocks.get(request.subject)
-            missing = None if block is not None else problem or CouldNot(Reason.INCOMPLETE)
-            yield Fact(
-                request=request,
-                command=f"readlink {request.subject}",
-                output=block or b"",
-                exit_status=None if result is None else result.exit_status,
-                could_not=missing,
-            )
+    def command(self, request: Request) -> str:
+        return f"readlink {request.subject}"
 
     def read(self, fact: Fact) -> tuple[Link, ...] | CouldNot:
         """Return what the path or pattern matches, in sorted order."""

@@ -137,7 +137,7 @@ echo '#end'
         except ValueError as error:
             return CouldNot(Reason.UNPARSABLE, f"The rules of the packet filter: {error}.")
         except RecursionError:
-            return CouldNot(Reason.UNPARSABLE, "The rules of the packet filter are nested too deep.")
+            return CouldNot(Reason.UNPARSABLE, "The packet filter is nested too deep.")
 
 
 def _without_counters(line: bytes) -> bytes:

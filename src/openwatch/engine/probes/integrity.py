@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
-from openwatch.engine.frames import ItemResult
-from openwatch.engine.probes.base import Item, Probe, failure, quote
+from openwatch.engine.probes.base import BlockProbe, Item, quote
 
 _PACKAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*\Z")
 _LINE: Final = re.compile(r"(?P<tests>[SM5DLUGTPC.?]{8,9})\s+(?:(?P<kind>[a-z])\s+)?(?P<path>/.*)")
@@ -37,7 +36,7 @@ class Verified:
     deviations: tuple[Deviation, ...]
 
 
-class VerifyProbe(Probe):
+class VerifyProbe(BlockProbe):
     """``rpm -V`` or ``dpkg -V`` of named packages: all of their files are read."""
 
     name = "verify"
@@ -69,28 +68,8 @@ v() {
         )
         return (Item(self.name, body, "rpm", 60, 1024 * 1024),)
 
-    def facts(
-        self, requests: Sequence[Request], results: Mapping[str, ItemResult]
-    ) -> Iterable[Fact]:
-        (item,) = self.items(requests)
-        result = results.get(item.id)
-        problem = failure(item, result)
-        blocks: dict[str, bytes] = {}
-        for part in re.split(rb"(?m)^@", b"" if result is None else result.output):
-            head, _, body = part.partition(b"\n")
-            if body == b".\n" or body.endswith(b"\n.\n"):
-                name, _, tool = head.decode("utf-8", "backslashreplace").partition(" ")
-                blocks[name] = tool.encode() + b"\n" + body
-        for request in requests:
-            block = blocks.get(request.subject)
-            missing = None if block is not None else problem or CouldNot(Reason.INCOMPLETE)
-            yield Fact(
-                request=request,
-                command=f"rpm -V {request.subject}",
-                output=block or b"",
-                exit_status=None if result is None else result.exit_status,
-                could_not=missing,
-            )
+    def command(self, request: Request) -> str:
+        return f"rpm -V {request.subject}"
 
     def read(self, fact: Fact) -> Verified | CouldNot:
         if fact.could_not is not None:
