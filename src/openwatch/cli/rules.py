@@ -177,11 +177,12 @@ def variables(*, output: FormOption = OutputForm.TABLE, rules: RulesOption = Non
         )
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("variable", "type", "default", "description"):
+    for column in ("variable", "type", "default", "presets", "description"):
         table.add_column(column, overflow="fold")
     for name, definition in sorted(corpus.variables.items()):
         default = "not set" if definition.default is None else str(definition.default)
-        table.add_row(name, definition.type.value, default, definition.description)
+        presets = ", ".join(f"{preset} {value}" for preset, value in definition.presets.items())
+        table.add_row(name, definition.type.value, default, presets, definition.description)
     console().print(table)
 
 
