@@ -120,8 +120,10 @@ class PamSubject(Subject):
         return Selection(tuple(records))
 
     def _records(self, found: _Stack) -> list[Record]:
+        others = (p for p, other in enumerate(found.lines, 1) if other.module == self.before)
+        limit = next(others, None)
         records = [
-            self._record(found, line, position)
+            self._record(found, line, position, limit)
             for position, line in enumerate(found.lines, start=1)
             if self._is_meant(line)
         ]
@@ -143,8 +145,7 @@ class PamSubject(Subject):
             return False
         return set(self.having) <= set(line.arguments)
 
-    def _record(self, found: _Stack, line: PamLine, position: int) -> Record:
-        others = [p for p, other in enumerate(found.lines, 1) if other.module == self.before]
+    def _record(self, found: _Stack, line: PamLine, position: int, limit: int | None) -> Record:
         values: dict[str, Value] = {
             "present": True,
             "service": found.service,
@@ -155,7 +156,7 @@ class PamSubject(Subject):
             "arguments": frozenset(line.arguments),
             "names": frozenset(word.partition("=")[0] for word in line.arguments),
             "position": position,
-            "first": position < min(others) if others else None,
+            "first": None if limit is None else position < limit,
             "argument": None if self.argument is None else line.argument(self.argument),
         }
         name = " ".join((found.name, line.module, *self.having))

@@ -24,6 +24,10 @@ PAM_FILES: Final = tuple(Request("content", f"{directory}/*") for directory in D
 _INCLUDE_DEPTH: Final = 16
 """PAM_SUBSTACK_MAX_LEVEL of libpam: what is included deeper is an entry that always fails."""
 
+_MOST_INCLUDED: Final = 500
+_MOST_ENTRIES: Final = 5000
+"""More than any service has: files that include each other again and again."""
+
 _KEYWORDS: Final[Mapping[str, Mapping[str, str]]] = {
     "required": {"success": "ok", "new_authtok_reqd": "ok", "ignore": "ignore", "default": "bad"},
     "requisite": {"success": "ok", "new_authtok_reqd": "ok", "ignore": "ignore", "default": "die"},
@@ -79,9 +83,26 @@ class _Reader:
     unseen: Mapping[str, CouldNot]
     problem: CouldNot | None = None
     lines: list[PamLine] = field(default_factory=list[PamLine])
+    count: int = 0
+    known: dict[str, tuple[tuple[int, str], ...]] = field(
+        default_factory=dict[str, tuple[tuple[int, str], ...]]
+    )
+
+    def _entries(self, file: FileContent) -> tuple[tuple[int, str], ...]:
+        if file.path not in self.known:
+            self.known[file.path] = tuple(entries(file))
+        return self.known[file.path]
 
     def read(self, file: FileContent, only: Phase | None, depth: int, level: int) -> None:
-        for number, text in entries(file):
+        self.count += 1
+        if self.count > _MOST_INCLUDED:
+            self._is_endless(file)
+            return
+        for number, text in self._entries(file):
+            if len(self.lines) > _MOST_ENTRIES:
+                self._is_endless(file)
+            if self.problem is not None:
+                return
             source = Source(file.path, number, text)
             words = tokens(text)
             if words and words[0][0] == "@include":
@@ -98,6 +119,11 @@ class _Reader:
                 self.lines.append(replace(entry, substack=True, module=""))
                 inner = level + 1
             self._include(words[2:], entry.phase, depth, inner, source)
+
+    def _is_endless(self, file: FileContent) -> None:
+        self.problem = self.problem or CouldNot(
+            Reason.TRUNCATED, f"The stack that {file.path} is a part of is too long."
+        )
 
     def _include(
         self,

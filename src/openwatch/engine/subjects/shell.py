@@ -24,7 +24,11 @@ RC_FILES: Final = ("/etc/bash.bashrc", "/etc/bashrc")
 STARTUP_FILES: Final = (PROFILE, "/etc/profile.d/*.sh", "/etc/profile.d/sh.local", *RC_FILES)
 
 _DEPTH: Final = 8
+_MOST_CHARACTERS: Final = 100_000
+"""A start-up file that is longer than this is not read as a script."""
 _MAX_STATES: Final = 64
+_MOST_READ: Final = 1000
+"""More files than any shell reads: files that read each other again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +61,16 @@ class ShellVariableSubject(Subject):
         return tuple(Request("content", path) for path in STARTUP_FILES)
 
     def select(self, snapshot: Snapshot) -> Selection:
-        files, problem = read_files(snapshot, STARTUP_FILES)
+        files, problem = _scripts(snapshot, STARTUP_FILES)
         if problem is not None:
             return Selection(could_not=problem)
         by_path = {file.path: file for file in files}
         login = _Walk(self.name, by_path).run((PROFILE,))
         inner = _Walk(self.name, by_path).run(RC_FILES)
+        if isinstance(login, CouldNot):
+            return Selection(could_not=login)
+        if isinstance(inner, CouldNot):
+            return Selection(could_not=inner)
         records = [self._record("a login shell", state) for state in login]
         records += (
             self._record("an interactive shell", state)
@@ -84,6 +92,17 @@ class ShellVariableSubject(Subject):
         return Record(f"{self.name} in {shell}", values, sources, "it may be left unset")
 
 
+def _scripts(
+    snapshot: Snapshot, paths: tuple[str, ...]
+) -> tuple[tuple[FileContent, ...], CouldNot | None]:
+    """Return the files, and the first that could not be read or is too long for a script."""
+    files, problem = read_files(snapshot, paths)
+    long = next((file.path for file in files if len(file.text) > _MOST_CHARACTERS), None)
+    if problem is None and long is not None:
+        problem = CouldNot(Reason.TRUNCATED, f"{long} is too long for a start-up file.")
+    return files, problem
+
+
 class _Walk:
     """Reads files as a shell does, as far as one variable is concerned."""
 
@@ -91,17 +110,24 @@ class _Walk:
         self._name = name
         self._files = files
         self._states: list[_State] = [_State()]
+        self._count = 0
+        self._known: dict[str, tuple[Command, ...]] = {}
 
-    def run(self, paths: Iterable[str]) -> list[_State]:
+    def run(self, paths: Iterable[str]) -> list[_State] | CouldNot:
         for path in paths:
             self._file(path, conditional=False, depth=0)
+        if self._count > _MOST_READ:
+            return CouldNot(Reason.TRUNCATED, f"The start-up files read {self._count} files.")
         return self._states
 
     def _file(self, path: str, *, conditional: bool, depth: int) -> None:
         file = self._files.get(path)
-        if file is None or depth > _DEPTH:
+        self._count += 1
+        if file is None or depth > _DEPTH or self._count > _MOST_READ:
             return
-        for command in commands(file):
+        if path not in self._known:
+            self._known[path] = commands(file)
+        for command in self._known[path]:
             if command.in_function:
                 continue
             maybe = conditional or command.conditional
@@ -198,7 +224,7 @@ class UmaskSubject(Subject):
         return tuple(Request("content", path) for path in as_list(self.file))
 
     def select(self, snapshot: Snapshot) -> Selection:
-        files, problem = read_files(snapshot, as_list(self.file))
+        files, problem = _scripts(snapshot, as_list(self.file))
         if problem is not None:
             return Selection(could_not=problem)
         return Selection(tuple(umask_record(*found) for file in files for found in umasks(file)))

@@ -28,6 +28,12 @@ class Command:
     in_function: bool = False
 
 
+_DEEPEST: Final = 50
+"""Blocks within blocks beyond this depth are conditional, whatever their conditions are."""
+
+_MOST_SHOWN: Final = 300
+"""How much of a line stands in the evidence."""
+
 _TOKEN: Final = re.compile(
     r"""
     (?P<joined>\\\n)
@@ -38,8 +44,8 @@ _TOKEN: Final = re.compile(
     | (?P<heredoc><<-?(?!<)[^\S\n]*(?P<mark>[^\s;&|()<>]+))
     | (?P<redirect>[<>]&[\d-]*|&>>?|>>|>\|)
     | (?P<operator>&&|\|\||;;|[;&|()<>])
-    | (?P<word>(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|`[^`]*`|\$\((?:[^()]|\([^()]*\))*\)
-        |\$\{[^}\n]*\}|[^\s;&|()<>\\'"`\#]|(?<=[^\s;&|()<>])\#)+)
+    | (?P<word>(?:\\.|'[^']*'|"(?:\\.|[^"\\])*"|`[^`]*`|\$\((?:[^()]|\([^()]{0,1000}\)){0,1000}\)
+        |\$\{[^}\n]{0,1000}\}|[^\s;&|()<>\\'"`\#]|(?<=[^\s;&|()<>])\#)+)
     | (?P<other>.)
     """,
     re.VERBOSE | re.DOTALL,
@@ -140,12 +146,14 @@ class _Reader:
             self.joined_by = operator if operator in ("&&", "||") else ""
 
     def _command(self, words: list[str]) -> Command:
-        functions = any(block.kind == "function" for block in self.blocks)
-        certain = all(block.certain for block in self.blocks) and not self.subshells
+        blocks = self.blocks[:_DEEPEST]
+        functions = any(block.kind == "function" for block in blocks)
+        certain = all(block.certain for block in blocks) and not self.subshells
+        certain = certain and len(self.blocks) <= _DEEPEST
         if self.joined_by:
             certain = certain and bool(_HARMLESS.search(self.previous))
-        line = self.lines[self.start - 1].strip()
-        loops = [block.values for block in self.blocks if block.kind == "for"]
+        line = self.lines[self.start - 1]
+        loops = [block.values for block in blocks if block.kind == "for"]
         return Command(
             tuple(_unquoted(word) for word in words),
             Source(self.file.path, self.start, line),
@@ -204,4 +212,5 @@ def _unquoted(word: str) -> str:
 
 def commands(file: FileContent) -> tuple[Command, ...]:
     """Return the simple commands of a file in the order in which they stand."""
-    return tuple(_Reader(file, file.text.split("\n")).read())
+    lines = [line.strip()[:_MOST_SHOWN] for line in file.text.split("\n")]
+    return tuple(_Reader(file, lines).read())

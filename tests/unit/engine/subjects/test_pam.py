@@ -89,6 +89,16 @@ def test_includes_bring_their_own_phase_and_an_at_include_brings_all() -> None:
     assert modules(files, "sshd", "account") == ["pam_access", "pam_nologin"]
 
 
+def test_files_that_include_each_other_again_and_again_are_unknown() -> None:
+    files = {
+        "/etc/pam.d/a": "auth include b\nauth substack b\n" * 50,
+        "/etc/pam.d/b": "@include a\n" * 50,
+    }
+    found = stack(host(files), "a")
+    assert isinstance(found, CouldNot)
+    assert found.reason is Reason.TRUNCATED
+
+
 def test_the_administrators_file_hides_that_of_the_vendor() -> None:
     files = {
         "/usr/lib/pam.d/login": "auth required pam_permit.so\n",

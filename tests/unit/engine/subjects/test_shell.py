@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from openwatch.engine.facts import CouldNot, Fact, Request
 from openwatch.engine.probes.files import FileContent
 from openwatch.engine.snapshot import make_snapshot
+from openwatch.engine.subjects.base import Selection
 from openwatch.engine.subjects.shell import (
     STARTUP_FILES,
     ShellVariableSubject,
@@ -67,7 +68,7 @@ fi
 """
 
 
-def tmout(files: Mapping[str, str]) -> list[tuple[object, object]]:
+def selected(files: Mapping[str, str]) -> Selection:
     facts: list[Fact] = []
     for pattern in STARTUP_FILES:
         mine = {p: t for p, t in files.items() if fnmatchcase(p, pattern)}
@@ -77,7 +78,11 @@ def tmout(files: Mapping[str, str]) -> list[tuple[object, object]]:
         output = f"@ok {pattern}\n{blocks}.\n".encode()
         facts.append(Fact(Request("content", pattern), "cat", output))
     snapshot = make_snapshot(facts, taken_at=datetime(2025, 6, 1, tzinfo=UTC), privilege="root")
-    selection = ShellVariableSubject(name="TMOUT").select(snapshot)
+    return ShellVariableSubject(name="TMOUT").select(snapshot)
+
+
+def tmout(files: Mapping[str, str]) -> list[tuple[object, object]]:
+    selection = selected(files)
     assert selection.could_not is None
     return [(r.values["value"], r.values["readonly"]) for r in selection.records]
 
@@ -133,6 +138,15 @@ def test_the_profiles_of_the_distributions(profile: str) -> None:
     assert tmout(files) == [("600", True)]
     files["/etc/profile"] = "readonly TMOUT=0\n" + profile
     assert tmout(files) == [("0", True)]
+
+
+def test_files_that_read_each_other_again_and_again_are_unknown() -> None:
+    files = {"/etc/profile": ". /etc/bashrc\n" * 50, "/etc/bashrc": ". /etc/profile\n" * 50}
+    assert selected(files).could_not is not None
+
+
+def test_a_script_that_is_too_long_is_unknown() -> None:
+    assert selected({"/etc/profile": "TMOUT=1; " * 20000}).could_not is not None
 
 
 def test_a_file_that_no_profile_reads_does_nothing() -> None:
