@@ -266,7 +266,8 @@ def _rule_against(ruleset: Ruleset, family: str, address: IPv4Address | IPv6Addr
 class OpenPortSubject(Subject):
     """The ports on which the host listens for others, for each family. ``named``: a rule of the
     firewall is about the port; ``accepted``: a stranger may connect to it; ``limited``: the rule
-    about it stops who comes too often.
+    about it stops who comes too often; ``client``: it is most likely the socket of a client that
+    waits for an answer, and nobody else can reach it.
     """
 
     LABEL: ClassVar[str] = "open_port"
@@ -278,6 +279,7 @@ class OpenPortSubject(Subject):
         "named": Kind.FLAG,
         "accepted": Kind.FLAG,
         "limited": Kind.FLAG,
+        "client": Kind.FLAG,
     }
 
     def requests(self) -> tuple[Request, ...]:
@@ -316,7 +318,11 @@ def _listening(sockets: Iterable[Socket]) -> set[tuple[str, int, str]]:
     return found
 
 
-_JUDGED: Final[tuple[str, ...]] = ("named", "accepted", "limited")
+_EPHEMERAL: Final = range(32768, 61000)
+"""ip_local_port_range: where the kernel takes the ports of clients from, if nobody says otherwise.
+A client of UDP, such as one of NTP or DNS, looks like a server while it waits."""
+
+_JUDGED: Final[tuple[str, ...]] = ("named", "accepted", "limited", "client")
 
 
 def _open_port(protocol: str, port: int, family: str, seen: _Seen | CouldNot) -> Record:
@@ -326,8 +332,12 @@ def _open_port(protocol: str, port: int, family: str, seen: _Seen | CouldNot) ->
     }  # fmt: skip
     name = f"{service} ({family})"
     facts: dict[str, Request] = dict.fromkeys(_JUDGED, Request("firewall"))
+    passing = protocol == "udp" and port in _EPHEMERAL
     if isinstance(seen, CouldNot):
-        return Record(name, values | dict.fromkeys(facts, seen), requests=facts)
+        client = seen if passing else False
+        return Record(
+            name, values | dict.fromkeys(facts, seen) | {"client": client}, requests=facts
+        )
     ruleset = seen.ruleset
     about = _about(ruleset, protocol, port, family)
     unseen = _unknown(ruleset.unseen) if ruleset.unseen else False
@@ -341,6 +351,8 @@ def _open_port(protocol: str, port: int, family: str, seen: _Seen | CouldNot) ->
         }
     )
     values["accepted"] = found if isinstance(found, CouldNot) else found == firewall_boot.ACCEPT
+    closed = found if isinstance(found, CouldNot) else found == firewall_boot.DROP
+    values["client"] = closed if passing else False
     return Record(name, values, raw=f"listens on {service}", requests=facts)
 
 
