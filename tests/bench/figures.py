@@ -143,7 +143,7 @@ def page(text: str, figures: Sequence[Figure]) -> str:
 def _section(figures: Sequence[Figure]) -> str:
     first = figures[0]
     rows = [
-        f"| {f.what.replace('  ', '– ', 1)} | {_number(f.value)} | {f.unit} | {f.ratio} |"
+        f"| {f.what.replace('  ', '- ', 1)} | {_number(f.value)} | {f.unit} | {f.ratio} |"
         for f in figures
     ]
     return "\n".join(
