@@ -17,17 +17,21 @@ from tests.corpus.host import PLATFORMS, Host, Trouble, changed_host
 
 CASE_DIR: Final = Path(__file__).parent / "cases"
 
-Platform = Literal["debian12", "debian13", "ubuntu2204", "ubuntu2404", "rhel8", "rhel9", "rhel10"]
+Platform = Literal[
+    "debian12", "debian13", "ubuntu2204", "ubuntu2404", "rhel8", "rhel9", "rhel10", "sles15"
+]
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "every": PLATFORMS,
     "debian": ("debian12", "debian13"),
     "ubuntu": ("ubuntu2204", "ubuntu2404"),
     "rhel": ("rhel8", "rhel9", "rhel10"),
+    "sles": ("sles15",),
 }
 
 
 class CaseEntry(BaseModel):
-    """One entry of a case file. ``on`` names platforms, families or ``every``."""
+    """One entry of a case file. ``on`` names platforms, families or ``every``: in the file of a
+    rule, each platform that the rule is for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -93,6 +97,9 @@ def cases() -> tuple[Case, ...]:
 
 def _read(rule_id: str, path: Path) -> Iterator[Case]:
     document = yaml.parse(path.read_text("utf-8"))
+    for entry in document if rule_id in corpus().rules else ():
+        if entry.get("on") == "every":
+            entry["on"] = concerned(corpus().rules[rule_id])
     try:
         file = _CaseFile.model_validate({"cases": document})
     except ValueError as error:
@@ -117,3 +124,14 @@ def judge(
 def family_of(platform: str) -> str:
     """Return the family of a platform's name."""
     return platform.rstrip("0123456789")
+
+
+def concerned(rule: Rule) -> list[str]:
+    """Return the platforms that a rule is for."""
+    names = []
+    for platform in PLATFORMS:
+        family, digits = family_of(platform), platform.lstrip("abcdefghijklmnopqrstuvwxyz")
+        version = (int(digits[:2]), int(digits[2:])) if family == "ubuntu" else (int(digits),)
+        if any(entry.holds(family, version, family) for entry in rule.platforms):
+            names.append(platform)
+    return names

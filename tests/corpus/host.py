@@ -23,7 +23,7 @@ from openwatch.engine.snapshot import Snapshot, make_snapshot
 
 PLATFORM_DIR: Final = Path(__file__).parent / "platforms"
 PLATFORMS: Final = (
-    "debian12", "debian13", "ubuntu2204", "ubuntu2404", "rhel8", "rhel9", "rhel10",
+    "debian12", "debian13", "ubuntu2204", "ubuntu2404", "rhel8", "rhel9", "rhel10", "sles15",
 )  # fmt: skip
 
 TAKEN_AT: Final = datetime(2025, 6, 1, 12, 0, tzinfo=UTC)

@@ -8,9 +8,8 @@ from typing import Final
 
 import pytest
 
-from tests.corpus.cases import corpus
+from tests.corpus.cases import concerned, corpus
 from tests.corpus.host import PLATFORMS
-from tests.corpus.test_rules import concerned
 
 FORMS: Final[Mapping[str, str]] = {
     "cis": r"[1-9](\.[1-9]\d?){1,5}",
@@ -19,6 +18,7 @@ FORMS: Final[Mapping[str, str]] = {
     "stig_rhel10": r"RHEL-10-\d{6}",
     "stig_ubuntu2204": r"UBTU-22-\d{6}",
     "stig_ubuntu2404": r"UBTU-24-\d{6}",
+    "stig_sles15": r"SLES-15-\d{6}",
     "nist": r"(A[CTU]|C[AMP]|I[AR]|M[AP]|P[ELMST]|RA|S[ACIR])-[1-9]\d?(\([1-9]\d?\))?",
     "anssi": r"R[1-9]\d?",
     "pci": r"[1-9]\d?(\.\d{1,2}){1,4}",

@@ -10,8 +10,8 @@ import pytest
 from openwatch.engine.assess import Outcome, Verdict
 from openwatch.engine.facts import Request
 from openwatch.engine.rules import Rule
-from tests.corpus.cases import Case, case_files, cases, corpus, family_of, judge
-from tests.corpus.host import PLATFORMS, Host, Trouble, base_host
+from tests.corpus.cases import Case, case_files, cases, concerned, corpus, family_of, judge
+from tests.corpus.host import Host, Trouble, base_host
 
 RULES = sorted(corpus().rules)
 JUDGED = (Verdict.PASS, Verdict.FAIL)
@@ -84,17 +84,6 @@ def test_every_case_file_is_about_a_rule() -> None:
 @cache
 def base(platform: str) -> Host:
     return base_host(platform)
-
-
-def concerned(rule: Rule) -> list[str]:
-    """Return the platforms that a rule is for."""
-    names = []
-    for platform in PLATFORMS:
-        family, digits = family_of(platform), platform.lstrip("abcdefghijklmnopqrstuvwxyz")
-        version = (int(digits[:2]), int(digits[2:])) if family == "ubuntu" else (int(digits),)
-        if any(entry.holds(family, version, family) for entry in rule.platforms):
-            names.append(platform)
-    return names
 
 
 TROUBLES: tuple[Trouble, ...] = (
