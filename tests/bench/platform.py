@@ -19,6 +19,8 @@ from tests.bench.figures import Report
 from tests.e2e.product import Product, product_running
 
 FLEET: Final = 500
+AGAIN: Final = 50
+"""So many are scanned once more to see what an unchanged scan leaves."""
 POLL_SECONDS: Final = 0.2
 GIVE_UP_SECONDS: Final = 900.0
 QUEUE_TABLES: Final = "procrastinate_"
@@ -57,9 +59,9 @@ def _measure(report: Report, fleet: SimFleet) -> None:
         report.add(group, "CPU of the worker a scan", (_cpu_seconds(worker) - cpu) / FLEET, "s")
         report.add(group, "memory of the worker, highest", _peak_mib(worker), "MiB")
         before = _stored(product)
-        _scan_all(product, hosts)
+        _scan_all(product, hosts[:AGAIN])
         growth = _stored(product) - before
-        report.add(group, "stored by an unchanged scan", growth / FLEET, "bytes")
+        report.add(group, "stored by an unchanged scan", growth / AGAIN, "bytes")
 
 
 def _scan_all(product: Product, hosts: list[str]) -> Mapping[str, int]:
