@@ -26,7 +26,6 @@ from openwatch.engine.subjects.audit_rules import (
     AuditRule,
     Ruleset,
     Wanted,
-    canonical,
     is_never,
     loaded,
     numbered,
@@ -51,14 +50,22 @@ def persisted_rules(snapshot: Snapshot) -> Ruleset | CouldNot:
     if problem is not None:
         return problem
     if files:
-        return persisted(files, joined=True)
+        return persisted(files, joined=True, usr_merged=_usr_merged(snapshot))
     directory: tuple[FileStat, ...] | CouldNot = snapshot.read(DIRECTORY)
     if isinstance(directory, CouldNot):
         return directory
     if directory:
         return Ruleset((), {})
     files, problem = read_files(snapshot, (JOINED.subject,))
-    return persisted(files, joined=False) if problem is None else problem
+    if problem is not None:
+        return problem
+    return persisted(files, joined=False, usr_merged=_usr_merged(snapshot))
+
+
+def _usr_merged(snapshot: Snapshot) -> bool:
+    """SLES 15 keeps /bin and /sbin beside /usr; everywhere else they are links into it."""
+    platform = snapshot.identity.platform
+    return isinstance(platform, CouldNot) or platform.family != "sles"
 
 
 def loaded_rules(snapshot: Snapshot) -> tuple[Ruleset, Source | None] | CouldNot:
@@ -68,7 +75,7 @@ def loaded_rules(snapshot: Snapshot) -> tuple[Ruleset, Source | None] | CouldNot
         return kernel
     if (idle := _idle(kernel)) is not None:
         return Ruleset((), {}), idle
-    return loaded(kernel.rules, "auditctl -l"), None
+    return loaded(kernel.rules, "auditctl -l", usr_merged=_usr_merged(snapshot)), None
 
 
 def _idle(kernel: KernelAudit) -> Source | None:
@@ -126,7 +133,7 @@ class AuditWatchSubject(Subject):
         return Selection(tuple(self._record(path, snapshot) for path in as_list(self.path)))
 
     def _record(self, path: str, snapshot: Snapshot) -> Record:
-        wanted = Wanted(conditions(self.filters), path=canonical(path), directory=self.directory)
+        wanted = Wanted(conditions(self.filters), path=path, directory=self.directory)
         return _both(path, snapshot, lambda rules: rules.accesses(wanted), {})
 
 
@@ -193,7 +200,7 @@ class AuditProgramSubject(Subject):
 def _execution(
     path: str, snapshot: Snapshot, filters: tuple[str, ...], extra: Mapping[str, Value]
 ) -> Record:
-    wanted = Wanted(conditions(filters), path=canonical(path))
+    wanted = Wanted(conditions(filters), path=path)
 
     def ask(rules: Ruleset) -> _Answer:
         access, source = rules.accesses(wanted)

@@ -82,8 +82,15 @@ class Wanted:
 class Ruleset:
     """Rules in the order in which the kernel asks them, and the options that come with them."""
 
-    def __init__(self, rules: Sequence[AuditRule], options: dict[str, tuple[int, Source]]) -> None:
+    def __init__(
+        self,
+        rules: Sequence[AuditRule],
+        options: dict[str, tuple[int, Source]],
+        *,
+        usr_merged: bool = True,
+    ) -> None:
         self.rules = tuple(rules)
+        self.usr_merged = usr_merged
         self.options = options
         """The last value of ``-e``, ``-f``, ``-b``, ``-r``, ``-c`` and ``--loginuid-immutable``."""
 
@@ -123,7 +130,8 @@ class Ruleset:
 
         A rule for one of b32 and b64 counts together with one for the other.
         """
-        path = wanted.path or "/"
+        path = canonical(wanted.path or "/", usr_merged=self.usr_merged)
+        wanted = replace(wanted, path=path)
         found = [
             rule
             for rule in self._about(path)
@@ -209,28 +217,28 @@ NOT_THERE: Final = {
 """System calls that programs of an architecture do not have: auditctl(8) refuses to name them."""
 
 
-def persisted(files: Iterable[FileContent], *, joined: bool) -> Ruleset:
+def persisted(files: Iterable[FileContent], *, joined: bool, usr_merged: bool = True) -> Ruleset:
     """Return the rules of files: of those that augenrules(8) joins, or of audit.rules itself."""
-    return _persisted(tuple(files), joined)
+    return _persisted(tuple(files), joined, usr_merged)
 
 
 @lru_cache(maxsize=16)
-def _persisted(files: tuple[FileContent, ...], joined: bool) -> Ruleset:
+def _persisted(files: tuple[FileContent, ...], joined: bool, usr_merged: bool) -> Ruleset:
     # Many rules ask about the same files: they are read once.
     ordered = sorted(files, key=lambda file: _version_order(file.path))
     lines = ((file.path, *line) for file in ordered for line in logical_lines(file))
-    return _ruleset((Source(*line) for line in lines), joined=joined)
+    sources = (Source(*line) for line in lines)
+    return _ruleset(sources, joined=joined, usr_merged=usr_merged)
 
 
 @lru_cache(maxsize=16)
-def loaded(lines: tuple[str, ...], origin: str) -> Ruleset:
+def loaded(lines: tuple[str, ...], origin: str, *, usr_merged: bool = True) -> Ruleset:
     """Return the rules that auditctl(8) lists."""
-    return _ruleset(
-        (Source(origin, number, line) for number, line in enumerate(lines, start=1)), joined=True
-    )
+    sources = (Source(origin, number, line) for number, line in enumerate(lines, start=1))
+    return _ruleset(sources, joined=True, usr_merged=usr_merged)
 
 
-def _ruleset(sources: Iterable[Source], *, joined: bool) -> Ruleset:
+def _ruleset(sources: Iterable[Source], *, joined: bool, usr_merged: bool) -> Ruleset:
     rules: list[AuditRule] = []
     options: dict[str, tuple[int, Source]] = {}
     for source in sources:
@@ -243,14 +251,15 @@ def _ruleset(sources: Iterable[Source], *, joined: bool) -> Ruleset:
                 key = words[-1].removeprefix("-k")
                 rules = [rule for rule in rules if len(words) > 1 and key not in rule.keys]
         elif words[0][:2] in ("-W", "-d"):
-            gone = parse([words[0].replace("W", "w").replace("d", "a", 1), *words[1:]], source)
+            added = [words[0].replace("W", "w").replace("d", "a", 1), *words[1:]]
+            gone = parse(added, source, usr_merged=usr_merged)
             rules = [rule for rule in rules if gone is None or rule.form != gone.form]
-        elif (rule := parse(words, source)) is not None:
+        elif (rule := parse(words, source, usr_merged=usr_merged)) is not None:
             # -A puts a rule in front of all others.
             rules.insert(0 if words[0].startswith("-A") else len(rules), rule)
         elif (option := _option(words)) is not None:
             options[option[0]] = option[1], source
-    return Ruleset(rules, options)
+    return Ruleset(rules, options, usr_merged=usr_merged)
 
 
 def _version_order(path: str) -> list[tuple[int, str]]:
@@ -269,7 +278,7 @@ def _option(words: list[str]) -> tuple[str, int] | None:
     return key, int(value)
 
 
-def parse(words: list[str], source: Source) -> AuditRule | None:
+def parse(words: list[str], source: Source, *, usr_merged: bool = True) -> AuditRule | None:
     """Return the rule of a line, or ``None`` for a control option or what is no rule."""
     options = _options(words)
     if options is None:
@@ -302,7 +311,7 @@ def parse(words: list[str], source: Source) -> AuditRule | None:
     return AuditRule(
         always=watch is not None or "always" in lists,
         queue=queue,
-        path=None if path is None else canonical(path),
+        path=None if path is None else canonical(path, usr_merged=usr_merged),
         below=watch is not None or "dir" in fields,
         access=ALL_ACCESS if perm is None else frozenset(perm),
         syscalls=frozenset(calls) or EVERY_CALL,
@@ -334,14 +343,14 @@ def _arch(name: str | None) -> str | None:
 _MERGED: Final = re.compile(r"/(bin|sbin|lib|lib32|lib64)(?=/|\Z)")
 
 
-def canonical(path: str) -> str:
-    """Return the one name of a path: /bin, /sbin, /lib and /var/run are links to directories on
-    every platform that we know (a merged /usr; Filesystem Hierarchy Standard: /run).
+def canonical(path: str, *, usr_merged: bool) -> str:
+    """Return the one name of a path: /var/run is a link (Filesystem Hierarchy Standard: /run),
+    and with a merged /usr so are /bin, /sbin and /lib.
     """
     path = path.rstrip("/") or "/"
     if path == "/var/run" or path.startswith("/var/run/"):
         return path.removeprefix("/var")
-    return f"/usr{path}" if _MERGED.match(path) else path
+    return f"/usr{path}" if usr_merged and _MERGED.match(path) else path
 
 
 def _options(words: list[str]) -> list[tuple[str, str]] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from openwatch.engine.probes.files import FileContent
@@ -210,6 +211,7 @@ def _unquoted(word: str) -> str:
     return _QUOTED.sub(lambda m: next(g for g in m.groups() if g is not None), word)
 
 
+@lru_cache(maxsize=64)
 def commands(file: FileContent) -> tuple[Command, ...]:
     """Return the simple commands of a file in the order in which they stand."""
     lines = [line.strip()[:_MOST_SHOWN] for line in file.text.split("\n")]

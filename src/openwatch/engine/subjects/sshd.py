@@ -65,7 +65,7 @@ class SshdSubject(Subject):
         directives: Directives | CouldNot = snapshot.read(Request("sshd"))
         if isinstance(directives, CouldNot):
             return Selection((_record(self.key, directives),))
-        lines, unseen = _configuration(snapshot)
+        lines, unseen = snapshot.derived(_configuration, lambda: _configuration(snapshot))
         mine = [line for line in lines if line.key == self.key]
         source = next((line.source for line in mine if not line.match), None)
         values = directives.get(self.key)

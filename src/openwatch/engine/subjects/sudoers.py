@@ -80,6 +80,10 @@ class _SyntaxError(Exception):
 
 def read_policy(snapshot: Snapshot) -> Policy:
     """Return the policy of a host; one without sudoers has an empty one."""
+    return snapshot.derived(read_policy, lambda: _read_policy(snapshot))
+
+
+def _read_policy(snapshot: Snapshot) -> Policy:
     reader = _Reader(snapshot)
     main, problem = read_files(snapshot, (MAIN_FILE,))
     if problem is not None:

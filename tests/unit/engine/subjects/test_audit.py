@@ -549,3 +549,16 @@ def test_rules_that_cannot_be_read_are_unknown() -> None:
         assert isinstance(value, CouldNot)
         assert value.reason is Reason.DENIED
         assert isinstance(loaded, CouldNot)
+
+
+@pytest.mark.ac("rules-07")
+@pytest.mark.parametrize(("usr_merged", "seen"), [(True, {"x"}), (False, set[str]())])
+def test_two_directories_are_one_only_where_one_is_a_link(
+    *, usr_merged: bool, seen: set[str]
+) -> None:
+    text = "-a always,exit -F path=/usr/sbin/insmod -F perm=x\n"
+    rules = persisted(
+        (FileContent("/etc/audit/rules.d/a.rules", text),), joined=True, usr_merged=usr_merged
+    )
+    access, _ = rules.accesses(Wanted(path="/sbin/insmod"))
+    assert access == seen
