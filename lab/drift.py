@@ -172,7 +172,7 @@ MISCONFIGURATIONS: Final = {
             setting="account guest has an empty password",
             plant="id guest >/dev/null 2>&1 || useradd -M -s /bin/sh guest; passwd -qd guest",
             mend="userdel guest",
-            breaks=("no-empty-passwords",),
+            breaks=("home-directories-exist", "no-empty-passwords"),
         ),
         Misconfiguration(
             name="world-writable",
@@ -180,7 +180,7 @@ MISCONFIGURATIONS: Final = {
             setting="/usr/local/bin/deploy mode 0777",
             plant="echo '#!/bin/sh' >/usr/local/bin/deploy; chmod 0777 /usr/local/bin/deploy",
             mend="rm -f /usr/local/bin/deploy",
-            breaks=("no-world-writable-files",),
+            breaks=("command-files-mode", "no-world-writable-files"),
         ),
         Misconfiguration(
             name="no-sticky",
@@ -225,6 +225,9 @@ MISCONFIGURATIONS: Final = {
         _service(
             *("rsyslog-off", "rsyslog.service", "nothing is logged to files"),
             *("logs-sent-away", "rsyslog-service-running"),
+            # Without rsyslog the journal has to be sent away by itself.
+            *("journal-not-forwarded", "journal-upload-authenticated", "journal-upload-installed"),
+            *("journal-upload-running", "journal-upload-url"),
         ),
     )
 }

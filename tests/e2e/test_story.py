@@ -166,6 +166,10 @@ def scan_again_from_the_host(page: Page, host: LabHost) -> None:
     expect(page.get_by_role("heading", name="Scan of web-1")).to_be_visible()
 
 
+ROWS: Final = """rows => rows.filter(row => row.querySelector("a")).map(row =>
+  [row.ariaRowIndex, row.innerText.trim(), row.querySelector("a").getAttribute("href")])"""
+
+
 def failing_rules(page: Page) -> list[str]:
     """Return the ids of the rules that the scan on the screen shows as failed, in their order."""
     verdict = page.get_by_role("group", name="Verdict").get_by_role(
@@ -179,11 +183,10 @@ def failing_rules(page: Page) -> list[str]:
     expect(table).to_have_attribute("aria-rowcount", str(total))
     found: dict[int, str] = {}
     while len(found) < total:
-        for row in table.get_by_role("row").filter(has=page.get_by_role("link")).all():
-            assert row.get_by_text("Fail", exact=True).is_visible()
-            number = int(row.get_attribute("aria-rowindex") or 0)
-            address = row.get_by_role("link").get_attribute("href") or ""
-            found[number] = address.partition("rule=")[2].partition("&")[0]
+        # All at once: a row may be drawn anew between two looks at it.
+        for number, said, address in table.get_by_role("row").evaluate_all(ROWS):
+            assert said.startswith("Fail")
+            found[int(number)] = address.partition("rule=")[2].partition("&")[0]
         # Only the rows near the window are in the page.
         table.get_by_role("row").last.scroll_into_view_if_needed()
     return [found[number] for number in sorted(found)]

@@ -20,6 +20,7 @@ from openwatch.api.context import RequestContext
 from openwatch.api.gates import BodyLimit, Deadline, KnownNames, SameOrigin
 from openwatch.api.problems import render, to_error
 from openwatch.compliance.routes import router as compliance
+from openwatch.compliance.rules import service as rules
 from openwatch.db.engine import Database
 from openwatch.db.url import database_url
 from openwatch.fleet.routes import router as fleet
@@ -101,12 +102,14 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     app.state.database = database
     app.state.hub = hub
     following = asyncio.create_task(hub.run())
+    # Reading the rules takes a second: nobody's first request should.
+    reading = asyncio.create_task(rules.corpus())
     try:
         yield
     finally:
         hub.stop()
         following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        await asyncio.gather(following, reading, return_exceptions=True)
         await database.aclose()
 
 

@@ -85,7 +85,7 @@ def read(text: str) -> Read:
             case _:
                 continue
     for kind, body in _objects(cast("list[Any]", objects)):
-        if kind == "rule" and body.get("family") in _FAMILIES:
+        if kind == "rule" and str(body.get("family")) in _FAMILIES:
             expressions = body.get("expr")
             if _has_xt(expressions):
                 found.foreign.add(_scope(body))
@@ -107,7 +107,7 @@ def _objects(objects: Iterable[Any]) -> Iterator[tuple[str, _Json]]:
         if not isinstance(entry, dict):
             raise ValueError("an object of the ruleset is none")
         for kind, body in cast("dict[str, Any]", entry).items():
-            known = _table(body).get("family") in _FAMILIES
+            known = str(_table(body).get("family")) in _FAMILIES
             if known and kind in ("chain", "rule", "set", "map"):
                 yield kind, _table(body)
 
