@@ -8,7 +8,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app/App';
 import { createQueryClient } from './app/queryClient';
-import { reloadWhenPartsAreMissing } from './app/reload';
+import { showPagesWithoutTheirStyles } from './app/missingStyles';
 import { createAppRouter, readAllPages } from './app/router';
 
 /** The first page comes first. */
@@ -17,7 +17,7 @@ const READ_PAGES_AFTER_MS = 2_000;
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no element "root"');
 
-reloadWhenPartsAreMissing();
+showPagesWithoutTheirStyles();
 const queryClient = createQueryClient();
 const router = createAppRouter(queryClient);
 window.setTimeout(() => readAllPages(router), READ_PAGES_AFTER_MS);
