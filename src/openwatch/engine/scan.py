@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from openwatch.engine.assess import Outcome, assess
+from openwatch.engine.assess import Memo, Outcome, assess
 from openwatch.engine.assess.assess import concerns
 from openwatch.engine.collector import collect
 from openwatch.engine.facts import Fact, Request
@@ -106,10 +106,11 @@ async def scan(
     *,
     corpus: Corpus,
     layers: Sequence[Layer] = (),
+    memo: Memo | None = None,
     on_progress: OnProgress | None = None,
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS,
 ) -> ScanReport:
-    """Scan a host and return what was seen and judged.
+    """Scan a host and return what was seen and judged; ``memo`` saves work, see ``assess``.
 
     Raises the transport's errors and those of :func:`openwatch.engine.collector.collect`.
     """
@@ -122,7 +123,7 @@ async def scan(
     report = on_progress or _silent
     report(Progress("assess", 0, len(corpus.rules)))
     began = time.monotonic()
-    outcomes = assess(corpus, snapshot, layers)
+    outcomes = assess(corpus, snapshot, layers, memo=memo)
     report(Progress("assess", len(outcomes), len(corpus.rules)))
     return ScanReport(
         snapshot=snapshot,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import re
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -16,7 +17,7 @@ from typing import Any, Final, TypeVar
 from openwatch.engine.errors import SNAPSHOT_INVALID
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.probes import PROBES
-from openwatch.engine.probes.system import Kernel, OsRelease
+from openwatch.engine.probes.system import Capabilities, Kernel, OsRelease
 from openwatch.kit.canonical import canonical_json
 from openwatch.kit.errors import OpenWatchError
 from openwatch.kit.hashing import sha256_hex
@@ -69,21 +70,69 @@ class Snapshot:
     _values: dict[str, Any] = field(
         default_factory=dict[str, Any], repr=False, compare=False, init=False
     )
-    _derived: dict[Hashable, Any] = field(
-        default_factory=dict[Hashable, Any], repr=False, compare=False, init=False
+    _derived: dict[Hashable, tuple[Any, frozenset[str]]] = field(
+        default_factory=dict[Hashable, tuple[Any, frozenset[str]]],
+        repr=False,
+        compare=False,
+        init=False,
     )
+    _tracing: list[set[str]] = field(
+        default_factory=lambda: [set[str]()], repr=False, compare=False, init=False
+    )
+    """Of the work that is being traced, innermost last: the ids of the facts it asked for."""
 
     def read(self, request: Request) -> Any:
         """Return the typed value that answers ``request``, or :class:`CouldNot`."""
-        if request.id not in self._values:
-            self._values[request.id] = self._read(request)
-        return self._values[request.id]
+        fact_id = request.id
+        self._tracing[-1].add(fact_id)
+        if fact_id not in self._values:
+            self._values[fact_id] = self._read(request)
+        return self._values[fact_id]
+
+    def fact(self, request: Request) -> Fact | None:
+        """Return the answer itself; ``None`` when the snapshot does not hold it."""
+        fact_id = request.id
+        self._tracing[-1].add(fact_id)
+        return self.facts.get(fact_id)
 
     def derived(self, key: Hashable, derive: Callable[[], T]) -> T:
         """Return what ``derive`` makes of this snapshot; it is made once for each key."""
-        if key not in self._derived:
-            self._derived[key] = derive()
-        return self._derived[key]
+        known = self._derived.get(key)
+        if known is None:
+            known = self._derived[key] = self.traced(derive)
+        else:
+            self._tracing[-1].update(known[1])
+        return known[0]
+
+    def traced(self, work: Callable[[], T]) -> tuple[T, frozenset[str]]:
+        """Return what ``work`` returns, and the id of every fact that it asked for, itself or
+        through what was derived before, whether this snapshot holds it or not.
+        """
+        self._tracing.append(set())
+        try:
+            result = work()
+        finally:
+            asked = self._tracing.pop()
+            self._tracing[-1] |= asked
+        return result, frozenset(asked)
+
+    @cached_property
+    def documents(self) -> Mapping[str, bytes]:
+        """The canonical bytes of each fact, by its id."""
+        return {fact_id: fact.canonical() for fact_id, fact in self.facts.items()}
+
+    @cached_property
+    def digests(self) -> Mapping[str, bytes]:
+        """The SHA-256 of the canonical bytes of each fact, by its id."""
+        return {
+            fact_id: hashlib.sha256(document).digest()
+            for fact_id, document in self.documents.items()
+        }
+
+    @cached_property
+    def day(self) -> date:
+        """The day (UTC) on which it was taken: what judgements that count days may look at."""
+        return self.taken_at.astimezone(UTC).date()
 
     def _read(self, request: Request) -> Any:
         fact = self.facts.get(request.id)
@@ -112,14 +161,14 @@ class Snapshot:
             platform=platform(os_release) if isinstance(os_release, OsRelease) else os_release,
         )
 
-    @cached_property
-    def capabilities(self) -> frozenset[str] | CouldNot:
+    @property
+    def capabilities(self) -> Capabilities | CouldNot:
         return self.read(Request("capabilities"))
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 over the sorted fact ids and hashes and the privilege they were read with."""
-        index = {fact_id: fact.hash for fact_id, fact in self.facts.items()}
+        index = {fact_id: digest.hex() for fact_id, digest in self.digests.items()}
         return sha256_hex(canonical_json({"facts": index, "privilege": self.privilege}))
 
 

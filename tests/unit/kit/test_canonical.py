@@ -1,4 +1,9 @@
+from typing import Any
+
 import pytest
+import rfc8785
+from hypothesis import given
+from hypothesis import strategies as st
 
 from openwatch.kit.canonical import canonical_json
 from openwatch.kit.errors import OpenWatchError
@@ -33,3 +38,30 @@ def test_what_json_cannot_hold_exactly_is_refused(value: object) -> None:
     with pytest.raises(OpenWatchError) as caught:
         canonical_json({"value": value})
     assert caught.value.code == "canonical.unsupported_value"
+
+
+_TEXT = st.text() | st.sampled_from(
+    ["\x00\x1f\x7f", '"\\/', "\u2028\u2029", "\ufb33", "\U0001f600"]
+)
+_SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | _TEXT
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+_DOCUMENTS = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(_DOCUMENTS)
+def test_the_fast_way_and_the_library_write_the_same_bytes(document: Any) -> None:
+    assert canonical_json(document) == rfc8785.dumps(document)
+
+
+def test_every_character_is_written_as_the_library_does() -> None:
+    text = "".join(chr(code) for code in range(0x3000) if not 0xD800 <= code < 0xE000)
+    assert canonical_json([text, {"key": text}]) == rfc8785.dumps([text, {"key": text}])

@@ -45,17 +45,14 @@ class Findings:
 
 def find(snapshot: Snapshot, outcomes: tuple[Outcome, ...], *, host: Mapping[str, Any]) -> Findings:
     """Return the findings of a scan. ``host`` says how the inventory knows the host."""
-    blobs: dict[bytes, bytes] = {}
-
-    def keep(data: bytes) -> bytes:
-        digest = hashlib.sha256(data).digest()
-        blobs[digest] = data
-        return digest
-
-    found = tuple(
-        FoundOutcome(o.rule_id, o.verdict, keep(canonical_json(o.document()))) for o in outcomes
-    )
-    facts = [(fact_id, keep(fact.canonical()).hex()) for fact_id, fact in snapshot.facts.items()]
+    found = tuple(FoundOutcome(o.rule_id, o.verdict, o.digest) for o in outcomes)
+    facts = [(fact_id, digest.hex()) for fact_id, digest in snapshot.digests.items()]
+    subject = canonical_json(_subject(snapshot, host))
+    blobs = {
+        **{outcome.digest: outcome.canonical for outcome in outcomes},
+        **{snapshot.digests[fact_id]: data for fact_id, data in snapshot.documents.items()},
+        (subject_hash := hashlib.sha256(subject).digest()): subject,
+    }
     return Findings(
         outcomes=found,
         counts=_counts(outcomes),
@@ -63,7 +60,7 @@ def find(snapshot: Snapshot, outcomes: tuple[Outcome, ...], *, host: Mapping[str
         manifest=Manifest.of(
             outcomes=[(o.rule_id, o.verdict.value, o.evidence.hex()) for o in found], facts=facts
         ),
-        subject=keep(canonical_json(_subject(snapshot, host))),
+        subject=subject_hash,
         facts_count=len(facts),
         blobs=blobs,
     )

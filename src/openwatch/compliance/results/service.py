@@ -26,9 +26,12 @@ async def keep(db: Database, findings: Findings) -> None:
     """
     tree = findings.manifest.hash
     async with db.transaction() as tx:
-        await store.keep_evidence(db, tx, findings.blobs)
         if await store.has_node(tx, tree):
+            # It came in one transaction with all that it names, and nothing of that ever goes. Who
+            # the host is stands beside the tree.
+            await store.keep_evidence(db, tx, {findings.subject: findings.blobs[findings.subject]})
             return
+        await store.keep_evidence(db, tx, findings.blobs)
         nodes = {chunk.hash: chunk.encode() for chunk in findings.manifest.chunks}
         await store.keep_nodes(db, tx, {**nodes, tree: findings.manifest.index})
 

@@ -54,19 +54,27 @@ _KEEP_NODES: Final = text("""
     INSERT INTO manifest_nodes (hash, data) SELECT hash, data FROM staged_blobs
     ORDER BY hash ON CONFLICT DO NOTHING
 """)
+# A scan asks for more than a thousand: all hashes are one value, and only the missing come back.
+_MISSING: Final = """
+    SELECT hash FROM (
+        SELECT substring(CAST(:hashes AS bytea) FROM place * 32 + 1 FOR 32) AS hash
+        FROM generate_series(0, CAST(:count AS integer) - 1) AS place
+    ) AS asked
+    WHERE NOT EXISTS (SELECT FROM {table} AS kept WHERE kept.{column} = asked.hash)
+"""
+_MISSING_EVIDENCE: Final = text(_MISSING.format(table="evidence", column="sha256"))
+_MISSING_NODES: Final = text(_MISSING.format(table="manifest_nodes", column="hash"))
 _HASHES: Final = bindparam("hashes", type_=ARRAY(LargeBinary))
 
 
 async def keep_evidence(db: Database, tx: AsyncConnection, blobs: Mapping[bytes, bytes]) -> int:
     """Store the documents that are not stored yet; return how many those were."""
-    known = select(evidence.c.sha256).where(evidence.c.sha256 == _HASHES.any_())
-    return await _keep(db, tx, blobs, known=known, statement=_KEEP_EVIDENCE)
+    return await _keep(db, tx, blobs, missing=_MISSING_EVIDENCE, statement=_KEEP_EVIDENCE)
 
 
 async def keep_nodes(db: Database, tx: AsyncConnection, nodes: Mapping[bytes, bytes]) -> int:
     """Store the parts of a manifest that are not stored yet; return how many those were."""
-    known = select(manifest_nodes.c.hash).where(manifest_nodes.c.hash == _HASHES.any_())
-    return await _keep(db, tx, nodes, known=known, statement=_KEEP_NODES)
+    return await _keep(db, tx, nodes, missing=_MISSING_NODES, statement=_KEEP_NODES)
 
 
 async def has_node(conn: AsyncConnection, node: bytes) -> bool:
@@ -117,22 +125,22 @@ async def _keep(
     tx: AsyncConnection,
     blobs: Mapping[bytes, bytes],
     *,
-    known: Executable,
+    missing: Executable,
     statement: Executable,
 ) -> int:
-    rows = await tx.execute(known, {"hashes": list(blobs)})
-    missing = blobs.keys() - set(rows.scalars())
-    if not missing:
+    rows = await tx.execute(missing, {"hashes": b"".join(blobs), "count": len(blobs)})
+    absent = rows.scalars().all()
+    if not absent:
         return 0
     await tx.execute(_STAGE)
     await db.copy_rows(
         tx,
         _staged,
         ("hash", "size", "data"),
-        ((digest, len(blobs[digest]), _compressor().compress(blobs[digest])) for digest in missing),
+        ((digest, len(blobs[digest]), _compressor().compress(blobs[digest])) for digest in absent),
     )
     await tx.execute(statement)
-    return len(missing)
+    return len(absent)
 
 
 @cache

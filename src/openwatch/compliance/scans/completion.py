@@ -59,20 +59,32 @@ async def complete(
     row = await _signed_row(tx, keyring, lease, measured, before, at)
     if not await service.complete(tx, lease, row, at=at):
         return False
-    changes = await history.apply(
-        db,
-        tx,
-        host_id=lease.host_id,
-        at=at,
-        verdicts=(
-            (o.rule_id, measured.rule_versions[o.rule_id], o.verdict.value, o.evidence)
-            for o in measured.findings.outcomes
-        ),
-    )
+    changes: list[Change] = []
+    if not _is_as_before(measured, before):
+        changes = await history.apply(
+            db,
+            tx,
+            host_id=lease.host_id,
+            at=at,
+            verdicts=(
+                (o.rule_id, measured.rule_versions[o.rule_id], o.verdict.value, o.evidence)
+                for o in measured.findings.outcomes
+            ),
+        )
     ended = EndedScan(lease.scan_id, "completed", at)
     await hosts.scan_completed(tx, lease.host_id, ended, _posture(measured))
     await _tell(tx, lease, measured, changes=changes if before is not None else [])
     return True
+
+
+def _is_as_before(measured: Measured, before: RowMapping | None) -> bool:
+    """Return whether the verdicts that the host has are those of this scan: the same rules gave
+    the same outcomes in the scan that wrote them.
+    """
+    return before is not None and (before["tree_hash"], before["corpus_hash"]) == (
+        measured.findings.manifest.hash,
+        bytes.fromhex(measured.corpus_hash),
+    )
 
 
 def _after(clock: datetime, before: RowMapping | None) -> datetime:

@@ -28,6 +28,7 @@ from openwatch.compliance.scans.service import LEASE, Problem
 from openwatch.compliance.scans.store import Lease
 from openwatch.db.engine import Database
 from openwatch.db.outage import is_outage
+from openwatch.engine.assess import Memo
 from openwatch.engine.rules import Corpus
 from openwatch.engine.scan import Progress as EngineProgress
 from openwatch.engine.scan import ScanReport, scan
@@ -107,6 +108,7 @@ class ScanRunner:
         self._db = db
         self._keyring = keyring
         self._corpus = corpus
+        self._memo = Memo(corpus)
         self._worker_id = worker_id
         self._deadline_seconds = deadline_seconds
         self._work: dict[UUID, _Work] = {}
@@ -195,6 +197,7 @@ class ScanRunner:
                     report = await scan(
                         transport,
                         corpus=self._corpus,
+                        memo=self._memo,
                         on_progress=on_progress,
                         deadline_seconds=self._deadline_seconds,
                     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from openwatch.engine.assess.assess import assess
+from openwatch.engine.assess.memo import Memo
 from openwatch.engine.assess.outcome import (
     VERDICT_TEXT,
     Observation,
@@ -15,6 +16,7 @@ from openwatch.engine.facts import REASON_TEXT, Reason
 __all__ = [
     "REASON_TEXT",
     "VERDICT_TEXT",
+    "Memo",
     "Observation",
     "Outcome",
     "Reason",

@@ -11,6 +11,7 @@ from openwatch.engine.assess.evaluate import (
     Result,
     evaluate,
 )
+from openwatch.engine.assess.memo import Memo
 from openwatch.engine.assess.outcome import Observation, Outcome, Verdict
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.logic import disjunction
@@ -20,13 +21,22 @@ from openwatch.engine.rules.variables import Layer, resolve
 from openwatch.engine.snapshot import Platform, Snapshot
 
 
-def assess(corpus: Corpus, snapshot: Snapshot, layers: Sequence[Layer] = ()) -> tuple[Outcome, ...]:
+def assess(
+    corpus: Corpus,
+    snapshot: Snapshot,
+    layers: Sequence[Layer] = (),
+    *,
+    memo: Memo | None = None,
+) -> tuple[Outcome, ...]:
     """Return the outcome of every rule of the corpus, in the order of their ids.
 
-    Raises ``variable.invalid``. Nothing else: what cannot be measured is an outcome.
+    ``memo`` saves the work that was done before; the outcomes are the same without it. Raises
+    ``variable.invalid``. Nothing else: what cannot be measured is an outcome.
     """
     context = Context(snapshot, resolve(corpus.variables, layers))
-    return tuple(_assess_rule(corpus.rules[rule_id], context) for rule_id in sorted(corpus.rules))
+    if memo is not None:
+        return memo.outcomes(corpus, context, _assess_rule)
+    return tuple(_assess_rule(rule, context) for rule in corpus.in_order)
 
 
 def _assess_rule(rule: Rule, context: Context) -> Outcome:

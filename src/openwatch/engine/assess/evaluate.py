@@ -7,7 +7,7 @@ others are; everything else that touches an unknown is unknown.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from openwatch.engine.assess.outcome import Observation
@@ -44,16 +44,10 @@ class Context:
 
     snapshot: Snapshot
     bound: Mapping[str, Bound]
-    _selections: dict[Subject, Selection] = field(
-        default_factory=dict["Subject", "Selection"], repr=False, compare=False
-    )
 
     def select(self, subject: Subject) -> Selection:
         """Return the records of a subject in this snapshot."""
-        selection = self._selections.get(subject)
-        if selection is None:
-            selection = self._selections[subject] = subject.select(self.snapshot)
-        return selection
+        return self.snapshot.derived((subject,), lambda: subject.select(self.snapshot))
 
 
 def evaluate(check: Check, context: Context) -> Result:
@@ -311,5 +305,5 @@ def _primary(subject: Subject) -> Request:
 
 
 def _command(request: Request, context: Context) -> str:
-    fact = context.snapshot.facts.get(request.id)
+    fact = context.snapshot.fact(request)
     return "" if fact is None else fact.command

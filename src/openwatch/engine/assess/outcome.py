@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final
 
 from openwatch.engine.facts import Reason
 from openwatch.engine.rules.schema import Severity
 from openwatch.engine.rules.variables import Bound
 from openwatch.engine.subjects.base import Source
+from openwatch.kit.canonical import canonical_json
 
 
 class Verdict(StrEnum):
@@ -76,7 +79,7 @@ class Observation:
         return document
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Outcome:
     """The verdict on one rule. ``reason`` is set when, and only when, the verdict is ``error``."""
 
@@ -90,8 +93,18 @@ class Outcome:
     variables: Mapping[str, Bound] = field(default_factory=dict[str, Bound])
     """The site values that the judgement rests on."""
 
+    @cached_property
+    def canonical(self) -> bytes:
+        """The canonical bytes of the document (RFC 8785); they are what is hashed and kept."""
+        return canonical_json(self.document())
+
+    @cached_property
+    def digest(self) -> bytes:
+        """The SHA-256 of the canonical bytes."""
+        return hashlib.sha256(self.canonical).digest()
+
     def document(self) -> dict[str, Any]:
-        """Return the outcome as evidence (canonical JSON of it is what is hashed and kept)."""
+        """Return the outcome as evidence."""
         document: dict[str, Any] = {
             "rule": self.rule_id,
             "verdict": self.verdict.value,

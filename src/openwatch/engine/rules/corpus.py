@@ -100,6 +100,11 @@ class Corpus:
         }
         return sha256_hex(canonical_json(document))
 
+    @cached_property
+    def in_order(self) -> tuple[Rule, ...]:
+        """All rules in the order of their ids."""
+        return tuple(self.rules[rule_id] for rule_id in sorted(self.rules))
+
     def requests(self) -> frozenset[Request]:
         """Return every fact that some rule may need."""
         return frozenset(request for rule in self.rules.values() for request in rule.requests())

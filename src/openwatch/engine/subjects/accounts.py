@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from typing import ClassVar, Final
 
 from openwatch.engine.facts import CouldNot, Request
@@ -16,7 +16,7 @@ from openwatch.engine.subjects.files import logical_lines, read_files
 _NO_LOGIN: Final = frozenset(
     {"/sbin/nologin", "/usr/sbin/nologin", "/bin/false", "/usr/bin/false", "/bin/true"}
 )
-_SECONDS_PER_DAY: Final = 86400
+_EPOCH: Final = date(1970, 1, 1)
 LOGIN_DEFS: Final = "/etc/login.defs"
 SHELLS: Final = "/etc/shells"
 _DEFAULT_UID_MIN: Final = 1000
@@ -70,7 +70,7 @@ class AccountSubject(Subject):
         shells, first_person = _valid_shells(snapshot), _uid_min(snapshot)
         records: list[Record] = []
         for account in accounts:
-            secret = _shadow_values(account, shadow, snapshot.taken_at)
+            secret = _shadow_values(account, shadow, snapshot.day)
             values: dict[str, Value] = {
                 "name": account.name,
                 "uid": account.uid,
@@ -143,7 +143,7 @@ _SECRET_FIELDS: Final = (
 
 
 def _shadow_values(
-    account: Account, shadow: tuple[Shadow, ...] | CouldNot, taken_at: datetime
+    account: Account, shadow: tuple[Shadow, ...] | CouldNot, day: date
 ) -> dict[str, Value]:
     """Return the fields that shadow(5) decides. An account that it lacks has no password at all,
     unless passwd(5) itself holds one.
@@ -155,7 +155,7 @@ def _shadow_values(
         state = "empty" if account.password == "" else "none"
         state = "set" if account.password == "<hash>" else state
         return dict.fromkeys(_SECRET_FIELDS) | {"password": state, "changed_in_future": False}
-    today = int(taken_at.timestamp()) // _SECONDS_PER_DAY
+    today = (day - _EPOCH).days
     return {
         "password": entry.password,
         "algorithm": entry.algorithm,

@@ -248,7 +248,8 @@ class SweepSubject(Subject):
         if self.area is None:
             return Selection(tuple(_sweep_record(entry) for entry in found))
         directories = _AREAS[self.area]
-        for mount in unwalked(snapshot.facts["sweep"]):
+        sweep = snapshot.fact(Request("sweep"))
+        for mount in unwalked(sweep) if sweep else ():
             if any(_inside(d, mount) or _inside(mount, d) for d in directories):
                 unseen = CouldNot(Reason.INCOMPLETE, f"{mount} is not on a disk of the host.")
                 return Selection(could_not=unseen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date
+from datetime import date
 from typing import ClassVar, Final
 
 from pydantic import Field
@@ -238,7 +238,7 @@ class UpdateSubject(Subject):
         updates: Updates | CouldNot = snapshot.read(Request("updates"))
         if isinstance(updates, CouldNot):
             return Selection(could_not=updates)
-        today = snapshot.taken_at.astimezone(UTC).date()
+        today = snapshot.day
         unsaid = CouldNot(Reason.INCOMPLETE, "The lists of APT do not say when it was published.")
         records: list[Record] = []
         for entry in updates.entries:
@@ -269,7 +269,7 @@ class RepositoryListsSubject(Subject):
         name = "repository lists"
         if isinstance(updates, CouldNot):
             return Selection((Record(name, {"days": updates}),))
-        today = snapshot.taken_at.astimezone(UTC).date()
+        today = snapshot.day
         days = (today - date(1970, 1, 1)).days - updates.asked
         if days < -1:
             ahead = CouldNot(Reason.INCOMPLETE, "The clock of the host is ahead of ours.")
@@ -293,7 +293,7 @@ class SupportSubject(Subject):
         if isinstance(platform, CouldNot):
             values: dict[str, Value] = {"ends": platform, "days_left": platform}
             return Selection((Record("support", values),))
-        return Selection((self._record(platform, snapshot.taken_at.astimezone(UTC).date()),))
+        return Selection((self._record(platform, snapshot.day),))
 
     def _record(self, platform: Platform, today: date) -> Record:
         ends = support_ends(platform.id, platform.version)
