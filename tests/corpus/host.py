@@ -210,7 +210,9 @@ class Host(_Model):
     timers: Mapping[str, Timer] = {}
     updates: Updates = Updates()
     audit: Audit = Audit()
-    capabilities: Mapping[str, bool]
+    capabilities: Mapping[str, bool | Literal["unknown"]] = Field(
+        description="Name to whether the host has it. Without a word it is no virtual machine."
+    )
 
     @field_validator("files", "units", mode="before")
     @classmethod

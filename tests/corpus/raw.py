@@ -79,7 +79,10 @@ def _kernel(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
 
 
 def _capabilities(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
-    names = [name for name, present in host.capabilities.items() if present]
+    told = host.capabilities.items()
+    names = [f"?{n}" if has == "unknown" else n for n, has in told if has]
+    if host.capabilities.get("virtual", False) is False:
+        names.append("physical")
     return "".join(f"{name}\n" for name in (*names, "end")).encode()
 
 

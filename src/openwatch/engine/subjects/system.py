@@ -12,7 +12,7 @@ from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.probes.kernel import Module
 from openwatch.engine.probes.network import Socket
 from openwatch.engine.probes.software import ENABLED_STATES, UNIT_NAME, Package, Unit
-from openwatch.engine.probes.system import CAPABILITIES
+from openwatch.engine.probes.system import CAPABILITIES, Capabilities
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Subject, Value, as_list
 
@@ -179,6 +179,14 @@ def _socket(socket: Socket) -> Record:
     return Record(name, values, raw=name)
 
 
+_UNTOLD: Final[Mapping[str, str]] = {
+    "container": "It has processes of its own, as containers have, and no mark of a container.",
+    "virtual": "Neither the processor nor the firmware tells whether it is a virtual machine.",
+    "desktop": "The directories of desktop sessions may not be read.",
+    "usb": "The kernel does not show its buses.",
+}
+
+
 class CapabilitySubject(Subject):
     """Whether the host can do something; the names are a closed list."""
 
@@ -196,6 +204,12 @@ class CapabilitySubject(Subject):
         return (Request("capabilities"),)
 
     def select(self, snapshot: Snapshot) -> Selection:
-        names = snapshot.capabilities
-        value = names if isinstance(names, CouldNot) else self.name in names
+        value = self._value(snapshot.capabilities)
         return Selection((Record(self.name, {"present": value}, raw=f"{self.name}: {value}"),))
+
+    def _value(self, capabilities: Capabilities | CouldNot) -> Value:
+        if isinstance(capabilities, CouldNot):
+            return capabilities
+        if self.name in capabilities.unknown:
+            return CouldNot(Reason.INCOMPLETE, _UNTOLD.get(self.name, ""))
+        return self.name in capabilities

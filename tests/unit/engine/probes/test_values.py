@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.frames import ItemResult
 from openwatch.engine.probes import PROBES
 from openwatch.engine.probes.kernel import sysctl_path
+from openwatch.engine.snapshot import make_snapshot
+from openwatch.engine.subjects.system import CapabilitySubject
 
 
 def read(name: str, subject: str, output: bytes, *, errors: bytes = b"", status: int = 0) -> Any:
@@ -296,3 +299,30 @@ def test_content_cannot_end_its_own_frame() -> None:
 def test_facts_know_their_request_again() -> None:
     fact = Fact(Request("content", "/etc/a:b"), "cat", b"\xff\x00")
     assert Fact.from_document(fact.document()) == fact
+
+
+@pytest.mark.ac("engine-18")
+@pytest.mark.parametrize(
+    ("answer", "name", "expected"),
+    [
+        ("physical end", "virtual", False),
+        ("virtual end", "virtual", True),
+        ("end", "virtual", Reason.INCOMPLETE),
+        ("virtual physical end", "virtual", Reason.INCOMPLETE),
+        ("?container physical end", "container", Reason.INCOMPLETE),
+        ("container physical end", "container", True),
+        ("physical end", "container", False),
+        ("?desktop physical end", "desktop", Reason.INCOMPLETE),
+        ("?desktop desktop physical end", "desktop", True),
+        ("?usb physical end", "usb", Reason.INCOMPLETE),
+        ("physical", "container", Reason.UNPARSABLE),
+    ],
+)
+def test_the_role_of_a_host_has_three_values(
+    answer: str, name: str, expected: bool | Reason
+) -> None:
+    fact = Fact(Request("capabilities"), "command -v …", answer.replace(" ", "\n").encode())
+    snapshot = make_snapshot([fact], taken_at=datetime.now(UTC), privilege="root")
+    subject = CapabilitySubject.model_validate({"name": name})
+    value = subject.select(snapshot).records[0].values["present"]
+    assert (value.reason if isinstance(value, CouldNot) else value) == expected
