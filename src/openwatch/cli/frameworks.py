@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
@@ -14,6 +14,7 @@ from openwatch.engine.rules import Corpus, load_corpus
 from openwatch.engine.rules.coverage import (
     Coverage,
     MappedControl,
+    MappedRule,
     State,
     coverage,
     mapped_control,
@@ -81,8 +82,8 @@ def show(
         return
     table = _table("control", "state", "level", "title", "rules")
     for mapped in controls:
-        ids = ", ".join(m.rule.id for m in mapped.rules)
-        table.add_row(mapped.control.id, mapped.state.value, _level(mapped), mapped.title, ids)
+        row = (mapped.state.value, _level(mapped), mapped.title, _some(mapped.rules))
+        table.add_row(mapped.control.id, *row)
     console().print(table)
 
 
@@ -151,11 +152,14 @@ def _entry(corpus: Corpus, name: str) -> dict[str, Any]:
     }
 
 
+_SHOWN: Final = 2
+
+_FACTS: Final = {"server", "workstation", "severity", "specification", "through", "reason"}
+
+
 def _document(mapped: MappedControl) -> dict[str, Any]:
     control = mapped.control
-    facts = control.model_dump(
-        mode="json", include={"server", "workstation", "severity", "through"}, exclude_defaults=True
-    )
+    facts = control.model_dump(mode="json", include=_FACTS, exclude_defaults=True)
     return {
         "id": control.id,
         "title": mapped.title,
@@ -174,11 +178,18 @@ def _document(mapped: MappedControl) -> dict[str, Any]:
     }
 
 
+def _some(rules: Sequence[MappedRule]) -> str:
+    """Return the ids of the strongest rules and how many more: AC-6 has over a hundred."""
+    ids = ", ".join(mapped.rule.id for mapped in rules[:_SHOWN])
+    more = len(rules) - _SHOWN
+    return f"{ids} and {more} more" if more > 0 else ids
+
+
 def _level(mapped: MappedControl) -> str:
     """Return the severity, or the levels for servers and workstations where they differ."""
     control = mapped.control
-    if control.severity:
-        return control.severity.value
+    if named := control.severity or control.specification:
+        return named.value
     levels = {"server": control.server, "workstation": control.workstation}
     if len(set(levels.values())) == 1:
         return f"L{control.server}" if control.server else ""
@@ -193,6 +204,7 @@ def _print_control(mapped: MappedControl, framework: str) -> None:
         ("Section", " / ".join(mapped.path)),
         ("Level", _level(mapped)),
         ("State", mapped.state.value),
+        ("Reason", mapped.control.reason or ""),
         ("Through", ", ".join(mapped.control.through or ())),
     ):
         if text:

@@ -64,6 +64,29 @@ def test_one_control_is_shown_with_its_rules(capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.ac("frameworks-07")
+def test_a_control_of_many_rules_takes_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    controls = {control["id"]: control for control in document(capsys, "show", "nist_800_53")}
+    rules = [entry["id"] for entry in controls["AC-6"]["rules"]]
+    lines = printed(capsys, frameworks.app, "show", "nist_800_53").splitlines()
+    (line,) = [line for line in lines if line.startswith("AC-6 ")]
+    assert line.rstrip().endswith(f"{', '.join(rules[:2])} and {len(rules) - 2} more")
+
+
+@pytest.mark.ac("frameworks-07")
+def test_why_a_person_judges_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = document(capsys, "show", "nist_800_53", "CM-6(1)")
+    assert (shown["state"], shown["title"]) == (
+        "manual", "Automated Management, Application, and Verification",
+    )  # fmt: skip
+    assert f"Reason: {shown['reason']}" in printed(
+        capsys, frameworks.app, "show", "nist_800_53", "CM-6(1)"
+    )
+    logoff = document(capsys, "show", "hipaa_security", "164.312(a)(2)(iii)")
+    assert (logoff["specification"], logoff["state"]) == ("addressable", "partial")
+    assert logoff["through"] == ["AC-11", "AC-12", "SC-10"]
+
+
+@pytest.mark.ac("frameworks-07")
 def test_coverage_is_printed_and_what_is_uncovered(capsys: pytest.CaptureFixture[str]) -> None:
     (sums,) = document(capsys, "coverage", "pci_dss_4", "--uncovered")
     parts = sums["covered"] + sums["partial"] + sums["uncovered"]

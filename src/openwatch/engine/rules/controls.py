@@ -1,7 +1,8 @@
 """The controls of a framework: its whole list, so that coverage has a true denominator.
 
 ``frameworks/<framework>.yml`` holds one list. Ids, levels and severities are facts of the published
-framework; titles and section names are our own words.
+framework; titles and section names are our own words, but for SP 800-53, whose names NIST gave to
+the public.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ class ControlSeverity(StrEnum):
     LOW = "low"
 
 
+class Specification(StrEnum):
+    """An implementation specification of HIPAA: met as it stands, or weighed and answered for."""
+
+    REQUIRED = "required"
+    ADDRESSABLE = "addressable"
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,17 +49,32 @@ class Control(_Model):
         default=None,
         min_length=3,
         max_length=90,
-        description="Our own words. Without one, that of the rule that satisfies it.",
+        description="A short name. Without one, that of the rule that satisfies it.",
     )
     manual: bool = Field(default=False, description="No look at a host can decide it.")
+    reason: str | None = Field(
+        default=None,
+        min_length=10,
+        max_length=200,
+        description="Why a person has to judge it, where that is not plain.",
+    )
     server: Level | None = Field(default=None, description="Level in the profile for servers.")
     workstation: Level | None = Field(default=None, description="Level for workstations.")
     severity: ControlSeverity | None = None
+    specification: Specification | None = Field(
+        default=None, description="What HIPAA lets an entity do about it (45 CFR 164.306(d))."
+    )
     through: tuple[str, ...] | None = Field(
         default=None,
         description="Controls of the framework that it is derived through. Without it: the one "
         "with the same id. Empty: it has no counterpart there.",
     )
+
+    @model_validator(mode="after")
+    def _only_manual_needs_a_reason(self) -> Control:
+        if self.reason and not self.manual:
+            raise ValueError(f"{self.id} has a reason, and is not manual")
+        return self
 
     def sources(self) -> tuple[str, ...]:
         """Return the controls, of the framework that this is derived through, behind this one."""

@@ -178,22 +178,25 @@ def _derived(corpus: Corpus, found: ControlList, through: str) -> Iterable[Mappe
     """Yield derived controls with the rules of the controls that they are mapped to.
 
     The same control in another list keeps its relations; through a mapping a rule only
-    contributes. Where a person has to judge every control of the mapping, one has to judge this.
+    contributes, and only informs where the list leaves the control to a person. Where a person has
+    to judge every control of the mapping, one has to judge this.
     """
     base = {mapped.control.id: mapped for mapped in mapped_controls(corpus, through)}
     for control in found.controls:
         sources = [base[i] for i in control.sources()]
         same = sources[0] if control.through is None else None
         manual = control.manual or all(source.manual for source in sources)
-        mapped = _mapped(control, found, same.rules if same else _through(sources), manual)
+        most = Relation.INFORMS if control.manual else Relation.CONTRIBUTES
+        mapped = _mapped(control, found, same.rules if same else _through(sources, most), manual)
         title = same.title if same and not control.title else mapped.title
         yield replace(mapped, title=title)
 
 
-def _through(sources: Iterable[MappedControl]) -> tuple[MappedRule, ...]:
+def _through(sources: Iterable[MappedControl], most: Relation) -> tuple[MappedRule, ...]:
+    """Return the rules of controls; ``most``: the strongest that a rule says through a mapping."""
     rules: dict[str, MappedRule] = {}
     for mapped in (m for source in sources if not source.manual for m in source.rules):
-        relation = max(mapped.relation, Relation.CONTRIBUTES, key=_STRENGTH.__getitem__)
+        relation = max(mapped.relation, most, key=_STRENGTH.__getitem__)
         known = rules.get(mapped.rule.id)
         if known is None or _STRENGTH[relation] < _STRENGTH[known.relation]:
             rules[mapped.rule.id] = MappedRule(mapped.rule, relation, mapped.measured)

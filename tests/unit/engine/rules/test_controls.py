@@ -176,6 +176,25 @@ def test_a_derived_framework_has_the_rules_of_its_mapping(tmp_path: Path) -> Non
     assert corpus.cited_by("derived").rules.keys() == {"strong", "weak", "hint"}
 
 
+@pytest.mark.ac("frameworks-06")
+def test_a_derived_control_that_a_person_judges_is_only_informed_of(tmp_path: Path) -> None:
+    lists = {
+        **LISTS,
+        "derived": """\
+controls:
+  - {id: D-1, through: [AA-1, AA-3], manual: true, reason: Somebody has to read it., title: Read}
+  - {id: D-2, through: [AA-1], title: Measured, specification: addressable}
+""",
+    }
+    relations = "{catalogue: {AA-1: satisfies}}"
+    corpus = corpus_of(
+        tmp_path, rule("strong", "{catalogue: [AA-1]}", relations=relations), lists=lists
+    )
+    read, measured = mapped_controls(corpus, "derived")
+    assert (read.state, [m.relation for m in read.rules]) == (State.MANUAL, [Relation.INFORMS])
+    assert measured.state is State.PARTIAL
+
+
 @pytest.mark.ac("frameworks-04")
 def test_a_rule_says_what_its_framework_says_or_what_it_says_itself(tmp_path: Path) -> None:
     corpus = corpus_of(
@@ -217,6 +236,10 @@ def test_a_control_that_does_not_exist_is_told_with_the_one_that_was_meant(tmp_p
         ("sections: {}\ncontrols: []", "frameworks/bench.yml:2: controls"),
         ('controls: [{id: "1.1.1", title: One}, {id: "1.1.1", title: Two}]', "names twice: 1.1.1"),
         ('controls: [{id: "1.1.1", title: One, server: 3}]', "frameworks/bench.yml:1: "),
+        (
+            'controls: [{id: "1.1.1", title: One, reason: A person reads it.}]',
+            "1.1.1 has a reason, and is not manual",
+        ),
         (
             'controls: [{id: "1.1.1", title: One}, {id: "2"}]',
             "frameworks/bench.yml:1: 2 has no title. Give it one, or a rule that satisfies it.",
