@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import typer
+import uvloop
 
 from openwatch.cli.supervised import follow_parent, wait_until_released
 from openwatch.jobs.worker import run
@@ -21,4 +20,4 @@ def worker() -> None:
     settings = get_settings()
     logging.configure(level=settings.log_level, log_format=settings.log_format)
     wait_until_released()
-    asyncio.run(run(settings))
+    uvloop.run(run(settings))

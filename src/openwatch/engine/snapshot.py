@@ -25,6 +25,9 @@ from openwatch.kit.hashing import sha256_hex
 T = TypeVar("T")
 
 FORMAT: Final = "openwatch-snapshot/1"
+MOMENT: Final = "#moment"
+"""Stands for the time among the facts that some work asked for; no fact has this id."""
+
 MAX_SNAPSHOT_BYTES: Final = 256 * 1024 * 1024
 """What a snapshot file may unpack to: more is not one host's answer."""
 
@@ -128,6 +131,12 @@ class Snapshot:
             fact_id: hashlib.sha256(document).digest()
             for fact_id, document in self.documents.items()
         }
+
+    @property
+    def moment(self) -> datetime:
+        """When it was taken. An outcome that rests on it holds for this snapshot alone."""
+        self._tracing[-1].add(MOMENT)
+        return self.taken_at
 
     @cached_property
     def day(self) -> date:

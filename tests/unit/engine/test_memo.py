@@ -18,6 +18,8 @@ from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.rules import Corpus, load_corpus
 from openwatch.engine.rules.variables import command_line
 from openwatch.engine.snapshot import Snapshot, make_snapshot
+from openwatch.engine.subjects.base import Selection
+from openwatch.engine.subjects.settings import SysctlSubject
 
 SYSCTL = Request("sysctl", "kernel.randomize_va_space")
 CONTENT = Request("content", "/etc/sysctl.conf")
@@ -130,13 +132,29 @@ def test_the_scopes_and_traces_that_it_knows_are_bounded(
     assert len(memo._scopes) == 3  # pyright: ignore[reportPrivateUsage]
 
 
+def test_what_rests_on_the_moment_is_judged_each_time(
+    rules: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    select = SysctlSubject.select
+
+    def at_noon(self: SysctlSubject, snapshot: Snapshot) -> Selection:
+        selection = select(self, snapshot)
+        return selection if snapshot.moment == TAKEN_AT else Selection()
+
+    monkeypatch.setattr(SysctlSubject, "select", at_noon)
+    memo, taken = Memo(rules), snapshot(rules)
+    for seconds in (0, 1, 0):
+        later = replace(taken, taken_at=TAKEN_AT + timedelta(seconds=seconds))
+        assert not alike(rules, memo, later)
+
+
 def test_a_memo_is_for_one_corpus(rules: Corpus) -> None:
     with pytest.raises(ValueError, match="one corpus"):
         assess(load_corpus(), snapshot(rules), memo=Memo(rules))
 
 
 # What a subject may look at: facts through doors that trace them, and what the scope is made of.
-DOORS = frozenset({"read", "fact", "derived", "day", "capabilities", "identity"})
+DOORS = frozenset({"read", "fact", "derived", "day", "moment", "capabilities", "identity"})
 OF_IDENTITY = frozenset({"platform", "arch"})
 
 

@@ -13,6 +13,7 @@ from openwatch.engine.assess.evaluate import (
 )
 from openwatch.engine.assess.memo import Memo
 from openwatch.engine.assess.outcome import Observation, Outcome, Verdict
+from openwatch.engine.assess.supersede import superseded
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.logic import disjunction
 from openwatch.engine.rules.corpus import Corpus
@@ -35,8 +36,8 @@ def assess(
     """
     context = Context(snapshot, resolve(corpus.variables, layers))
     if memo is not None:
-        return memo.outcomes(corpus, context, _assess_rule)
-    return tuple(_assess_rule(rule, context) for rule in corpus.in_order)
+        return superseded(corpus, memo.outcomes(corpus, context, _assess_rule))
+    return superseded(corpus, [_assess_rule(rule, context) for rule in corpus.in_order])
 
 
 def _assess_rule(rule: Rule, context: Context) -> Outcome:
@@ -219,6 +220,20 @@ def concerns(corpus: Corpus, detected: Snapshot) -> frozenset[Request]:
     platform = detected.identity.platform
     if isinstance(platform, CouldNot):
         return corpus.requests()
+    key = (platform.family, platform.version, platform.id)
+    known = corpus.asked.get(key)
+    if known is None:
+        if len(corpus.asked) >= MOST_PLATFORMS:
+            corpus.asked.clear()
+        known = corpus.asked[key] = _concerns(corpus, platform)
+    return known
+
+
+MOST_PLATFORMS: Final = 64
+"""More than a fleet has; a host may call itself whatever it likes."""
+
+
+def _concerns(corpus: Corpus, platform: Platform) -> frozenset[Request]:
     wanted: set[Request] = set()
     for rule in corpus.rules.values():
         if _fits(rule.platforms, platform) is False:

@@ -22,7 +22,7 @@ from openwatch.engine.assess.outcome import Outcome
 from openwatch.engine.facts import CouldNot
 from openwatch.engine.rules.corpus import Corpus
 from openwatch.engine.rules.schema import Rule
-from openwatch.engine.snapshot import Snapshot
+from openwatch.engine.snapshot import MOMENT, Snapshot
 from openwatch.kit.canonical import canonical_json
 
 MOST_BYTES: Final = 32 * 1024 * 1024
@@ -118,6 +118,8 @@ class Memo:
                 return outcome
         outcome, asked = context.snapshot.traced(lambda: judge(rule, context))
         self.new += 1
+        if MOMENT in asked:
+            return outcome
         trace = _Trace.of(scope, rule, asked)
         if trace not in traces:
             if len(traces) == MOST_TRACES:

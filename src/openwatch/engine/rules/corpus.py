@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -78,6 +78,10 @@ class Corpus:
     variables: Mapping[str, VariableDefinition]
     frameworks: Mapping[str, Framework]
     directory: Path | None = None
+    asked: dict[Hashable, frozenset[Request]] = field(
+        default_factory=dict[Hashable, frozenset[Request]], repr=False, compare=False, init=False
+    )
+    """What was found out before about who is asked for what, see ``concerns``."""
 
     @cached_property
     def controls(self) -> Mapping[str, ControlList]:
@@ -104,6 +108,15 @@ class Corpus:
     def in_order(self) -> tuple[Rule, ...]:
         """All rules in the order of their ids."""
         return tuple(self.rules[rule_id] for rule_id in sorted(self.rules))
+
+    @cached_property
+    def superseding(self) -> Mapping[str, tuple[str, ...]]:
+        """Of each rule that is superseded, the rules that name it, in the order of their ids."""
+        found: dict[str, tuple[str, ...]] = {}
+        for rule in self.in_order:
+            for name in rule.supersedes:
+                found[name] = (*found.get(name, ()), rule.id)
+        return found
 
     def requests(self) -> frozenset[Request]:
         """Return every fact that some rule may need."""
@@ -233,20 +246,25 @@ def _unknown_names(corpus: Corpus) -> Iterable[RuleProblem]:
             )
         for name in sorted(set(rule.depends_on) - corpus.rules.keys()):
             yield RuleProblem(file, 1, f"it depends on the unknown rule {name!r}", "Mend the id.")
+        for name in sorted(set(rule.supersedes) - corpus.rules.keys()):
+            yield RuleProblem(file, 1, f"it supersedes the unknown rule {name!r}", "Mend the id.")
         yield from relation_problems(corpus, rule, file)
     yield from derivation_problems(corpus)
-    if circle := _circle(corpus):
-        file = f"{corpus.rules[circle[0]].category.value}/{circle[0]}.yml"
-        yield RuleProblem(file, 1, f"it depends on itself: {' > '.join(circle)}", "Cut one.")
+    needs = {rule.id: rule.depends_on for rule in corpus.rules.values()}
+    replaces = {rule.id: rule.supersedes for rule in corpus.rules.values()}
+    for what, graph in (("depends on", needs), ("supersedes", replaces)):
+        if circle := _circle(graph):
+            file = f"{corpus.rules[circle[0]].category.value}/{circle[0]}.yml"
+            yield RuleProblem(file, 1, f"it {what} itself: {' > '.join(circle)}", "Cut one.")
 
 
-def _circle(corpus: Corpus) -> tuple[str, ...]:
-    """Return a circle of dependencies, or nothing where there is none."""
-    graph = {rule.id: set(rule.depends_on) for rule in corpus.rules.values() if rule.depends_on}
+def _circle(graph: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return a circle of rules that name one another, or nothing where there is none."""
     try:
         tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
-        return tuple(error.args[1])
+        # graphlib goes from what is needed to what needs it.
+        return tuple(reversed(error.args[1]))
     return ()
 
 
