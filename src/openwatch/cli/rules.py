@@ -14,7 +14,7 @@ from openwatch.cli.errors import usage_error
 from openwatch.cli.output import FormOption, OutputForm, console, print_json
 from openwatch.engine.errors import RULES_INVALID
 from openwatch.engine.rules import Category, Corpus, Rule, Severity, load_corpus
-from openwatch.engine.rules.conflicts import conflicts, duplicates
+from openwatch.engine.rules.conflicts import conflicts, duplicates, losses
 from openwatch.engine.rules.explain import explain
 from openwatch.engine.rules.reference import cited_controls, reference
 from openwatch.engine.rules.remedy import Step
@@ -87,12 +87,12 @@ def lint(
     directory: Annotated[Path, typer.Argument(help="A directory of rules.")],
 ) -> None:
     """Check rule files: every problem is told with its file and line; so are rules that cannot
-    both be satisfied, rules that ask the same, and checks that walk into a known trap. Exits with
-    2 on any.
+    both be satisfied, rules that ask the same, rules that lose what they supersede says of a
+    control, and checks that walk into a known trap. Exits with 2 on any.
     """
     corpus = load_corpus(directory)
     lists = corpus.controls
-    found = [*conflicts(corpus), *duplicates(corpus), *traps(corpus)]
+    found = [*conflicts(corpus), *duplicates(corpus), *losses(corpus), *traps(corpus)]
     if found:
         listed = "\n".join(f"  {problem}" for problem in found)
         raise OpenWatchError(RULES_INVALID, count=len(found), problems=listed)
@@ -216,6 +216,8 @@ def _show(rule: Rule, corpus: Corpus) -> None:
         ("Fix", rule.fix),
         ("Variables", _variables(rule, corpus)),
         ("Depends on", ", ".join(rule.depends_on)),
+        ("Supersedes", ", ".join(rule.supersedes)),
+        ("Superseded by", ", ".join(corpus.superseding.get(rule.id, ()))),
         ("Sources", "; ".join(rule.sources)),
     ):
         if text:

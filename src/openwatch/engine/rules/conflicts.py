@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from openwatch.engine.rules.corpus import Corpus
 from openwatch.engine.rules.expectations import Expectation, Variable, holds, sentence
-from openwatch.engine.rules.schema import Check, PlatformRange, Quantifier, Rule
+from openwatch.engine.rules.schema import Check, PlatformRange, Quantifier, Relation, Rule
 from openwatch.engine.rules.variables import Bound, resolve
 from openwatch.engine.subjects.base import Kind, Subject
 
@@ -54,12 +54,15 @@ def conflicts(corpus: Corpus) -> tuple[Clash, ...]:
     """Return the pairs of rules that want one thing to be two ways on one host.
 
     Variables are taken at their defaults. Rules that hold only on some hosts (``when``) are
-    compared only where both have the same gate.
+    compared only where both have the same gate. A rule and one that it supersedes are never both
+    judged.
     """
     found: set[Clash] = set()
     for (thing, field), demands in _demands(corpus).items():
         for one, other in itertools.combinations(demands, 2):
             if one.rule_id == other.rule_id or one.gate != other.gate:
+                continue
+            if _replaces(corpus, one.rule_id, other.rule_id):
                 continue
             if _overlap(one.platforms, other.platforms) and not _agree(one, other):
                 wishes = (sentence(wish.expectation, wish.kind) for wish in (one, other))
@@ -85,6 +88,52 @@ def duplicates(corpus: Corpus) -> tuple[Clash, ...]:
             }
         )
     )
+
+
+def losses(corpus: Corpus) -> tuple[Clash, ...]:
+    """Return the rules that supersede others and do not say all that those say of controls.
+
+    What is asked: each control that a superseded rule cites, of a framework that may be asked of a
+    host on which both rules are, is cited by the other one as well, and no weaker.
+    """
+    return tuple(
+        sorted(
+            _clash(rule.id, name, what)
+            for rule in corpus.rules.values()
+            for name in rule.supersedes
+            for what in _lost(corpus, rule, corpus.rule(name))
+        )
+    )
+
+
+def _lost(corpus: Corpus, rule: Rule, old: Rule) -> Iterator[str]:
+    if not _overlap(rule.platforms, old.platforms):
+        yield f"{rule.id} supersedes a rule that it never meets on a host"
+        return
+    for framework, controls in sorted(old.references.items()):
+        platform = corpus.frameworks[framework].platform
+        if platform is not None and not _overlap((platform,), rule.platforms):
+            continue
+        for control in controls:
+            said = corpus.relation(old, framework, control)
+            cited = control in rule.references.get(framework, ())
+            if not cited:
+                yield f"{rule.id} supersedes it and does not cite {framework} {control}"
+            elif _STRENGTH[corpus.relation(rule, framework, control)] < _STRENGTH[said]:
+                yield f"{rule.id} supersedes it and says less of {framework} {control}"
+
+
+_STRENGTH: Final = {Relation.INFORMS: 0, Relation.CONTRIBUTES: 1, Relation.SATISFIES: 2}
+
+
+def _replaces(corpus: Corpus, one: str, other: str) -> bool:
+    """Return whether one of two rules is superseded by the other, directly or through others."""
+    return _above(corpus, one, other) or _above(corpus, other, one)
+
+
+def _above(corpus: Corpus, rule_id: str, wanted: str) -> bool:
+    above = corpus.superseding.get(rule_id, ())
+    return wanted in above or any(_above(corpus, name, wanted) for name in above)
 
 
 def _demands(corpus: Corpus) -> dict[tuple[str, str], list[_Demand]]:

@@ -56,6 +56,8 @@ def _rule(corpus: Corpus, rule: Rule) -> Iterator[str]:
         yield from _judged(form)
         yield "```"
     yield from ("", f"Fix: {_escaped(rule.fix.strip())}")
+    if replaced := ", ".join(f"[{name}](#{name})" for name in rule.supersedes):
+        yield from ("", f"Where it is judged it takes the place of {replaced}.")
     if variables := ", ".join(f"`{name}`" for name in sorted(rule.variables())):
         yield from ("", f"Variables: {variables}")
     yield ""

@@ -462,6 +462,9 @@ class Rule(_Model):
     depends_on: tuple[str, ...] = Field(
         default=(), description="Rules that have to be in place before this one can be mended."
     )
+    supersedes: tuple[str, ...] = Field(
+        default=(), description="Rules that are not judged on a host on which this one is."
+    )
     sources: tuple[str, ...] = Field(
         min_length=1, description="The manual pages and public requirements it was written from."
     )
