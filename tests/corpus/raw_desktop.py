@@ -36,21 +36,28 @@ def _timers(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
 
 
 def _updates(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
-    manager = "apt" if host.package_format == "dpkg" else "dnf"
+    rpm = "zypp" if "suse" in host.os_release.get("ID_LIKE", "") else "dnf"
+    manager = "apt" if host.package_format == "dpkg" else rpm
     updates = host.updates
     if not updates.asked:
         return f"#{manager}\n#none\n#end\n".encode()
     if not updates.advisories:
         return f"#{manager}\n#unsaid\n#end\n".encode()
     day = (date.fromisoformat(updates.asked) - date(1970, 1, 1)).days
-    say = {"apt": _apt_line, "dnf": _dnf_lines}[manager]
+    say = {"apt": _apt_line, "dnf": _dnf_lines, "zypp": _zypp_line}[manager]
     lines = "".join(say(update) for update in updates.waiting)
-    first = ".\n" if manager == "apt" else ""
+    first = "" if manager == "dnf" else ".\n"
     return f"#{manager}\n#asked {day}\n{first}{lines}#end\n".encode()
 
 
 def _apt_line(update: Update) -> str:
     return f"{update.name} 1.0-1 1.0-{2 if update.security else 1}\n"
+
+
+def _zypp_line(update: Update) -> str:
+    """The probe asks for security patches alone."""
+    line = f"{update.name}|important|{update.published}|bash|0:1.0-2|0:1.0-1\n"
+    return line if update.security else ""
 
 
 def _dnf_lines(update: Update) -> str:

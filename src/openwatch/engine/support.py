@@ -42,10 +42,19 @@ SUPPORT_ENDS: Final[Mapping[tuple[str, tuple[int, ...]], date]] = {
     ("ol", (8,)): date(2029, 7, 31),
     ("ol", (9,)): date(2032, 6, 30),
     ("ol", (10,)): date(2035, 6, 30),
+    # SUSE, end of general support of each service pack, without LTSS: suse.com/lifecycle
+    ("sles", (15, 0)): date(2019, 12, 31),
+    ("sles", (15, 1)): date(2021, 1, 31),
+    ("sles", (15, 2)): date(2021, 12, 31),
+    ("sles", (15, 3)): date(2022, 12, 31),
+    ("sles", (15, 4)): date(2023, 12, 31),
+    ("sles", (15, 5)): date(2024, 12, 31),
 }
-"""``ID`` of os-release(5) and the numbers of the release to its last supported day."""
+"""``ID`` of os-release(5) and the numbers of the release to its last supported day. Service
+packs that are not here have a day that could not be compared with its source."""
 
 
 def support_ends(os_id: str, version: tuple[int, ...]) -> date | None:
     """Return the last day of support of a release, ``None`` where the table does not have it."""
-    return SUPPORT_ENDS.get((os_id, version)) or SUPPORT_ENDS.get((os_id, version[:1]))
+    exact = SUPPORT_ENDS.get((os_id, (*version, 0)[:2]))
+    return exact or SUPPORT_ENDS.get((os_id, version[:1]))

@@ -218,7 +218,7 @@ def _apt_source(
 
 
 class UpdateSubject(Subject):
-    """What waits to be installed: packages of APT, security advisories of dnf.
+    """What waits to be installed: packages of APT, security advisories of dnf, patches of SUSE.
 
     ``days`` is how long ago it was published; APT's lists do not say that.
     """

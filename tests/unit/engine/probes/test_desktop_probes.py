@@ -101,9 +101,41 @@ def test_advisories_of_dnf() -> None:
     assert (advisory.security, advisory.severity, other.security) == (True, "important", False)
 
 
+ZYPP = """#zypp
+#asked 20780
+.
+SUSE-SLE-2025-1|important|1747700000|openssl|0:3.1.4-150600.5.27.1|0:3.1.4-150600.5.3.1
+SUSE-SLE-2025-1|important|1747700000|libopenssl3|0:3.1.4-150600.5.27.1|0:3.1.4-150600.5.27.1
+SUSE-SLE-2024-9|moderate|2024-09-01|openssl|0:3.1.4-150600.5.2.1|0:3.1.4-150600.5.3.1
+SUSE-SLE-2025-2|critical|1747800000|kernel-default|0:6.4.0-2.1|0:6.4.0-1.1,0:6.4.0-3.1
+SUSE-SLE-2025-3|critical|1747800000|kernel-default|0:6.4.0-4.1|0:6.4.0-1.1,0:6.4.0-3.1
+#end
+"""
+
+
+def test_patches_of_zypper_wait_while_something_older_is_installed() -> None:
+    """Of several kernels the newest counts."""
+    found = UpdatesProbe().parse(ZYPP)
+    assert isinstance(found, Updates)
+    assert [entry.name for entry in found.entries] == ["SUSE-SLE-2025-1", "SUSE-SLE-2025-3"]
+    first = found.entries[0]
+    assert (first.published, first.severity, first.security) == (
+        date(2025, 5, 20), "important", True,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
+        ("#zypp\n#missing\n#end\n", Reason.TOOL_MISSING),
+        ("#zypp\n#none\n#end\n", Reason.INCOMPLETE),
+        ("#zypp\n#partial\n#end\n", Reason.INCOMPLETE),
+        ("#zypp\n#unsaid\n#end\n", Reason.INCOMPLETE),
+        ("#zypp\n#asked 1\n!\n#end\n", Reason.UNPARSABLE),
+        ("#zypp\n#asked 1\n.\na|b|c\n#end\n", Reason.UNPARSABLE),
+        (ZYPP.replace("1747700000", ""), Reason.UNPARSABLE),
+        (ZYPP.replace("1747700000", "9" * 40), Reason.UNPARSABLE),
+        (ZYPP.replace("\n.\n", "\n"), Reason.UNPARSABLE),
         ("#dnf\n#missing\n#end\n", Reason.TOOL_MISSING),
         ("#apt\n#none\n#end\n", Reason.INCOMPLETE),
         ("#dnf\n#unsaid\n#end\n", Reason.INCOMPLETE),
@@ -132,5 +164,10 @@ def test_states_of_dconf() -> None:
 @given(st.text(max_size=200))
 def test_no_answer_is_too_strange(text: str) -> None:
     for probe in (DconfProbe(), TimersProbe(), UpdatesProbe()):
-        for framed in (text, f"#timers\n{text}\n#end\n", f"#apt\n#asked 1\n{text}\n#end\n"):
+        for framed in (
+            text,
+            f"#timers\n{text}\n#end\n",
+            f"#apt\n#asked 1\n{text}\n#end\n",
+            f"#zypp\n#asked 1\n.\n{text}\n#end\n",
+        ):
             probe.parse(probe.clean(framed.encode()).decode())

@@ -283,6 +283,25 @@ def test_an_unknown_release_has_no_known_end_of_support() -> None:
     assert isinstance(record.values["days_left"], CouldNot)
 
 
+@pytest.mark.parametrize(
+    ("version", "ends"),
+    [("15", "2019-12-31"), ("15.1", "2021-01-31"), ("15.4", "2023-12-31"), ("15.5", "2024-12-31")],
+)
+def test_each_service_pack_of_suse_has_an_end_of_its_own(version: str, ends: str) -> None:
+    text = f"ID=sles\nID_LIKE=suse\nVERSION_ID={version}\n"
+    host = snapshot(Fact(Request("os_release"), "cat", text.encode()))
+    (record,) = SupportSubject().select(host).records
+    assert record.values["ends"] == ends
+
+
+@pytest.mark.parametrize("version", ["15.6", "15.9", "16.0"])
+def test_a_service_pack_is_not_judged_by_another(version: str) -> None:
+    text = f"ID=sles\nID_LIKE=suse\nVERSION_ID={version}\n"
+    host = snapshot(Fact(Request("os_release"), "cat", text.encode()))
+    (record,) = SupportSubject().select(host).records
+    assert isinstance(record.values["days_left"], CouldNot)
+
+
 texts = st.one_of(
     st.text(max_size=200),
     st.lists(
