@@ -170,6 +170,21 @@ class Updates(_Model):
     waiting: tuple[Update, ...] = ()
 
 
+class CertificateFile(_Model):
+    """A file that a directive names, or (without one) that lies among the authorities."""
+
+    role: Literal["own", "key", "authority", "anchor"] = "own"
+    service: str = "nginx"
+    directive: str = "ssl_certificate"
+    configured: str = "/etc/nginx/nginx.conf"
+    certificates: tuple[str, ...] = Field(default=(), description="Names of certificates.yml.")
+    holds_key: bool = False
+    state: Literal["there", "gone", "bundle", "large", "unreadable", "refused"] = "there"
+    mode: str = "0644"
+    owner: str = "root"
+    group: str = "root"
+
+
 class Host(_Model):
     """Everything on a host that some rule may ask about. What is not named is not there."""
 
@@ -210,6 +225,7 @@ class Host(_Model):
     timers: Mapping[str, Timer] = {}
     updates: Updates = Updates()
     audit: Audit = Audit()
+    certificates: Mapping[str, CertificateFile] = {}
     capabilities: Mapping[str, bool | Literal["unknown"]] = Field(
         description="Name to whether the host has it. Without a word it is no virtual machine."
     )

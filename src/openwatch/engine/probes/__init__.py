@@ -9,6 +9,7 @@ from openwatch.engine.probes.accounts import GroupProbe, PasswdProbe, ShadowProb
 from openwatch.engine.probes.audit import AuditLogProbe, AuditProbe
 from openwatch.engine.probes.base import Item, Probe
 from openwatch.engine.probes.boot import BootProbe
+from openwatch.engine.probes.certificates import CertificatesProbe
 from openwatch.engine.probes.confinement import AppArmorProbe, ContextProbe, DeviceLabelsProbe
 from openwatch.engine.probes.desktop import DconfProbe
 from openwatch.engine.probes.devices import BlocksProbe, LinkProbe, ProcessorProbe
@@ -61,6 +62,7 @@ PROBES: Final[Mapping[str, Probe]] = {
         DconfProbe(),
         TimersProbe(),
         UpdatesProbe(),
+        CertificatesProbe(),
         HomeTreeProbe(),
         # The walk is the slowest: last, so that a deadline costs it and nothing else.
         SweepProbe(),

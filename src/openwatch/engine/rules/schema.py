@@ -27,6 +27,7 @@ from openwatch.engine.subjects.audit_daemon import AuditLogSubject, AuditOptionS
 from openwatch.engine.subjects.authselect import AuthselectSubject
 from openwatch.engine.subjects.base import Kind, Subject
 from openwatch.engine.subjects.boot import BootLoaderSubject, KernelSubject
+from openwatch.engine.subjects.certificates import CertificateSubject
 from openwatch.engine.subjects.confinement import (
     AppArmorSubject,
     ContextSubject,
@@ -73,6 +74,7 @@ from openwatch.engine.subjects.software import (
     UpdateSubject,
 )
 from openwatch.engine.subjects.ssh_client import SshClientSubject
+from openwatch.engine.subjects.ssh_host_keys import SshHostKeySubject
 from openwatch.engine.subjects.sshd import SshdSubject
 from openwatch.engine.subjects.sudo import SudoDefaultSubject, SudoIncludeSubject, SudoRuleSubject
 from openwatch.engine.subjects.system import (
@@ -205,6 +207,8 @@ class Check(_Model):
     repository_lists: RepositoryListsSubject | None = None
     update: UpdateSubject | None = None
     support: SupportSubject | None = None
+    certificate: CertificateSubject | None = None
+    ssh_host_key: SshHostKeySubject | None = None
 
     where: Mapping[str, Expectation] = Field(
         default_factory=dict[str, Expectation], description="Only records for which this holds."
@@ -315,7 +319,7 @@ SUBJECTS: Final = (
     "authselect", "limit", "shell_variable", "umask",
     "section", "dconf", "dconf_database", "rsyslog_action", "rsyslog_input", "rsyslog_global",
     "rsyslog_file", "aide_file", "aide_rule", "schedule", "apt_option", "apt_source", "repository",
-    "repository_lists", "update", "support",
+    "repository_lists", "update", "support", "certificate", "ssh_host_key",
 )  # fmt: skip
 
 _TABLES: Final = (
@@ -354,6 +358,8 @@ _TABLES: Final = (
     "apt_source",
     "repository",
     "update",
+    "certificate",
+    "ssh_host_key",
 )
 
 
