@@ -103,7 +103,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     app.state.hub = hub
     following = asyncio.create_task(hub.run())
     # Reading the rules takes a second: nobody's first request should.
-    reading = asyncio.create_task(rules.corpus())
+    reading = asyncio.create_task(rules.preload())
     try:
         yield
     finally:

@@ -90,3 +90,11 @@ HOST_DELETED: Final = register(
     message="The host was deleted while its scan was not over.",
     fix="Add the host again to scan it.",
 )
+RULES_UNUSABLE: Final = register(
+    "rules.unusable",
+    status=503,
+    message="The rules of this installation cannot be used: {count} problem(s). The first: "
+    "{first}.",
+    fix="Run `openwatch rules lint` on this server to see all of them, and mend them or install "
+    "OpenWatch again.",
+)

@@ -61,7 +61,7 @@ _log = get_logger(__name__)
 
 
 async def run(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT. Raises ``db.*``, ``keys.*``, ``rules.invalid`` at the start."""
+    """Work until SIGTERM or SIGINT. Raises ``db.*``, ``keys.*``, ``rules.unusable`` at once."""
     keyring = await asyncio.to_thread(Keyring.load, settings.data_dir)
     rules = await corpus()
     url = await asyncio.to_thread(database_url, settings)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from openwatch.compliance.errors import RULES_UNUSABLE
 from openwatch.compliance.rules import store
 from openwatch.compliance.rules.schema import (
     Framework,
@@ -28,8 +29,10 @@ from openwatch.engine.rules.schema import PlatformRange, Severity
 from openwatch.engine.rules.schema import Rule as CorpusRule
 from openwatch.kit.canonical import canonical_json
 from openwatch.kit.errors import OpenWatchError
+from openwatch.kit.logging import get_logger
 from openwatch.kit.paging import CURSOR_INVALID, decode_cursor, encode_cursor
 
+_log = get_logger(__name__)
 _SEVERITY_RANK: Final = {severity: rank for rank, severity in enumerate(Severity)}
 
 _SORT_KEYS: Final[Mapping[str, Callable[[CorpusRule], Any]]] = {
@@ -51,13 +54,31 @@ class RuleFilters:
 
 
 async def corpus() -> Corpus:
-    """Return the rules of this installation, and their controls; they are read once."""
+    """Return the rules of this installation, and their controls; they are read once.
+
+    Raises ``rules.unusable`` when a file of them is damaged.
+    """
     return await asyncio.to_thread(_corpus)
 
 
+async def preload() -> None:
+    """Read the rules before somebody asks for them; what is wrong with them goes to the log."""
+    try:
+        await corpus()
+    except OpenWatchError as error:
+        _log.error("the rules cannot be used", code=error.code, message=error.message)
+    except Exception:
+        _log.exception("the rules could not be read")
+
+
 def _corpus() -> Corpus:
-    rules = load_corpus()
-    _ = rules.controls
+    try:
+        rules = load_corpus()
+        _ = rules.controls
+    except OpenWatchError as error:
+        count, problems = error.params["count"], str(error.params["problems"])
+        first = problems.strip().splitlines()[0].rstrip(".")
+        raise OpenWatchError(RULES_UNUSABLE, count=count, first=first) from error
     return rules
 
 
