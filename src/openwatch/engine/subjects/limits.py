@@ -60,9 +60,13 @@ class LimitSubject(Subject):
         for file in files:
             for number, raw in file.lines():
                 words = raw.partition("#")[0].split()
-                if len(words) != 4 or words[2].lower() != self.item:
+                # limits.conf(5): a domain with "-" and nothing more is under no limit at all.
+                if len(words) == 2 and words[1] == "-":
+                    words += [self.item, "unlimited"]
+                # pam_limits takes the first four words, whatever follows.
+                if len(words) < 4 or words[2].lower() != self.item:
                     continue
-                domain, kind, _, value = words
+                domain, kind, _, value = words[:4]
                 if kind.lower() in ("hard", "soft", "-"):
                     value = "unlimited" if value.lower() in _UNLIMITED else value
                     yield domain, kind.lower(), value, Source(file.path, number, raw.strip())

@@ -41,6 +41,18 @@ def limits(files: Mapping[str, str], item: str = "core") -> dict[str, tuple[Valu
     }
 
 
+def test_a_dash_alone_lifts_every_limit_and_a_fifth_word_is_not_read() -> None:
+    files = {
+        "/etc/security/limits.conf": "* hard core 0\nalice -\n@dev hard core unlimited why\nbob\n"
+    }
+    assert limits(files) == {
+        "*": ("0", None),
+        "alice": ("unlimited", "unlimited"),
+        "@dev": ("unlimited", None),
+    }
+    assert limits(files, "maxlogins") == {"alice": ("unlimited", "unlimited")}
+
+
 def test_of_two_lines_for_one_domain_the_last_counts_and_a_dash_is_both() -> None:
     files = {
         "/etc/security/limits.conf": "* hard core 1\n* soft core 2\n@staff - core 5 # all\n",
