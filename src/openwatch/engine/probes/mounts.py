@@ -125,6 +125,14 @@ echo '#gids' $g
 set -f
 nl='
 '
+# Sets $c to the lines $1, each behind a line break, without the line $2.
+without() {
+  c=$1$nl
+  while case $c in *"$nl$2$nl"*) ;; *) false;; esac; do
+    c=${c%%"$nl$2$nl"*}$nl${c#*"$nl$2$nl"}
+  done
+  c=${c%"$nl"}
+}
 m= r= v= x=
 while read -r a b c d target opts rest; do
   w=y; t=${rest#*- }; t=${t%% *}
@@ -140,9 +148,7 @@ while read -r a b c d target opts rest; do
   case $target in *"$nl"*) echo "a mount point has a line break in its name" >&2; exit 1;; esac
   # Of stacked mounts the last one is in use, and it may be remote.
   case "$nl$v$nl" in *"$nl$target$nl"*)
-    m=$(printf '%s\n' "$m" | grep -vxF -e "$target")
-    r=$(printf '%s\n' "$r" | grep -vxF -e "$target")
-    x=$(printf '%s\n' "$x" | grep -vxF -e "$target");; esac
+    without "$m" "$target"; m=$c; without "$r" "$target"; r=$c; without "$x" "$target"; x=$c;; esac
   v="$v$nl$target"
   case $w in
   y) m="$m$nl$target"; [ "$t" != btrfs ] || x="$x$nl$target";;
@@ -190,13 +196,15 @@ while [ -n "$q" ]; do
 done
 set -- $s
 unset IFS
+# "! -perm -0" is true of nothing. Without it GNU find takes the paths for the cheapest question and
+# compares the name of every file before it asks for its owner.
 a=
 for d in """
     f"{' '.join(SYSTEM_DIRECTORIES)}"
     r"""; do a="$a -o -path $d -o -path $d/*"; done
 e="( -type f -o -type d ) ( -perm -0002 -o -perm -4000 -o -perm -2000
  -o ( -uid +0 $nu ) -o ( -gid +0 $ng ) -o -name .shosts -o -name shosts.equiv
- -o ( -uid +0 -o -gid +0 -o -perm -0020 ) ( ${a# -o } ) )"
+ -o ( -uid +0 -o -gid +0 -o -perm -0020 ) ( ! -perm -0 $a ) )"
 echo '#files'
 if find / -maxdepth 0 -printf x >/dev/null 2>&1; then
   w() { find "$@" $e -printf '%y|%m|%U|%G|%p\0'; }
