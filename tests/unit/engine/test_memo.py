@@ -19,7 +19,7 @@ from openwatch.engine.rules import Corpus, load_corpus
 from openwatch.engine.rules.variables import command_line
 from openwatch.engine.snapshot import Snapshot, make_snapshot
 from openwatch.engine.subjects.base import Selection
-from openwatch.engine.subjects.settings import SysctlSubject
+from openwatch.engine.subjects.sysctl import SysctlSubject
 
 SYSCTL = Request("sysctl", "kernel.randomize_va_space")
 CONTENT = Request("content", "/etc/sysctl.conf")

@@ -64,7 +64,7 @@ from openwatch.engine.subjects.rsyslog import (
 )
 from openwatch.engine.subjects.schedule import ScheduleSubject
 from openwatch.engine.subjects.sections import RepositorySubject, SectionSubject
-from openwatch.engine.subjects.settings import SettingSubject, SysctlSubject
+from openwatch.engine.subjects.settings import SettingSubject
 from openwatch.engine.subjects.shell import ShellVariableSubject, UmaskSubject
 from openwatch.engine.subjects.software import (
     AptOptionSubject,
@@ -77,6 +77,7 @@ from openwatch.engine.subjects.ssh_client import SshClientSubject
 from openwatch.engine.subjects.ssh_host_keys import SshHostKeySubject
 from openwatch.engine.subjects.sshd import SshdSubject
 from openwatch.engine.subjects.sudo import SudoDefaultSubject, SudoIncludeSubject, SudoRuleSubject
+from openwatch.engine.subjects.sysctl import SysctlSubject
 from openwatch.engine.subjects.system import (
     CapabilitySubject,
     ModuleSubject,

@@ -15,7 +15,8 @@ from openwatch.engine.rules.expectations import Expectation
 from openwatch.engine.rules.schema import Check, Rule
 from openwatch.engine.subjects.base import as_list
 from openwatch.engine.subjects.files import LineSubject
-from openwatch.engine.subjects.settings import Format, SettingSubject, SysctlSubject
+from openwatch.engine.subjects.settings import Format, SettingSubject
+from openwatch.engine.subjects.sysctl import SysctlSubject
 from openwatch.engine.subjects.system import UnitSubject
 
 

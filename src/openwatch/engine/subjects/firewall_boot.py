@@ -80,7 +80,7 @@ def after_boot(snapshot: Snapshot) -> Boot:
     """Return the policies that hold after the next boot. One tool that drops is enough."""
     boot = Boot({(f, h): ACCEPT for f in FAMILIES for h in HOOKS})
     for name in UNITS:
-        started = _started(snapshot, name)
+        started = started_at_boot(snapshot, name)
         if started is False:
             continue
         tool: Boot | CouldNot = started if isinstance(started, CouldNot) else _tool(snapshot, name)
@@ -99,7 +99,8 @@ def after_boot(snapshot: Snapshot) -> Boot:
     return boot
 
 
-def _started(snapshot: Snapshot, name: str) -> bool | CouldNot:
+def started_at_boot(snapshot: Snapshot, name: str) -> bool | CouldNot:
+    """Return whether systemd starts a unit at the next boot."""
     unit: Unit | CouldNot = snapshot.read(Request("unit", name))
     if isinstance(unit, CouldNot):
         return unit
@@ -124,7 +125,8 @@ def _assignments(file: FileContent) -> Iterator[tuple[str, str, Source]]:
         yield key, value.strip("'\""), Source(file.path, number, line)
 
 
-def _settings(snapshot: Snapshot, path: str) -> dict[str, tuple[str, Source]] | CouldNot:
+def shell_settings(snapshot: Snapshot, path: str) -> dict[str, tuple[str, Source]] | CouldNot:
+    """Return the assignments of a file that a shell reads; the last one of a name counts."""
     files, problem = read_files(snapshot, (path,))
     if problem is not None:
         return problem
@@ -133,7 +135,7 @@ def _settings(snapshot: Snapshot, path: str) -> dict[str, tuple[str, Source]] | 
 
 def _ufw(snapshot: Snapshot) -> Boot | CouldNot:
     """ufw-init-functions: with IPV6=no everything but the loopback is dropped for IPv6."""
-    main, defaults = _settings(snapshot, UFW_CONF), _settings(snapshot, UFW_DEFAULTS)
+    main, defaults = shell_settings(snapshot, UFW_CONF), shell_settings(snapshot, UFW_DEFAULTS)
     if isinstance(main, CouldNot):
         return main
     if isinstance(defaults, CouldNot):
@@ -164,7 +166,7 @@ def _firewalld(snapshot: Snapshot) -> Boot | CouldNot:
     """firewalld.zone(5): without a target what no rule names is rejected; what the host itself
     sends is let through.
     """
-    main = _settings(snapshot, FIREWALLD_CONF)
+    main = shell_settings(snapshot, FIREWALLD_CONF)
     if isinstance(main, CouldNot):
         return main
     zones: dict[str, FileContent] = {}

@@ -12,9 +12,9 @@ from openwatch.engine.snapshot import Snapshot, make_snapshot
 from openwatch.engine.subjects.files import LineSubject
 from openwatch.engine.subjects.settings import (
     SettingSubject,
-    SysctlSubject,
     timespan_seconds,
 )
+from openwatch.engine.subjects.sysctl import SysctlSubject
 
 
 def content(subject: str, files: dict[str, str] | None = None) -> Fact:
@@ -152,7 +152,64 @@ def sysctl_files(**files: dict[str, str]) -> list[Fact]:
     return [
         *facts,
         content("/etc/sysctl.conf", {"/etc/sysctl.conf": files.get("main", {}).get("", "")}),
+        *(content(path, files.get(path)) for path in UFW_FILES),
     ]
+
+
+UFW_FILES = ("/etc/default/ufw", "/etc/ufw/ufw.conf", "/etc/ufw/sysctl.conf")
+
+
+def ufw(
+    text: str, *, defaults: str = "IPT_SYSCTL=/etc/ufw/sysctl.conf\n", enabled: str = "yes"
+) -> dict[str, dict[str, str]]:
+    """Return the files of ufw with these kernel parameters."""
+    texts = (defaults, f"ENABLED={enabled}\n", text)
+    return {path: {path: text} for path, text in zip(UFW_FILES, texts, strict=True)}
+
+
+KEY = "net.ipv4.conf.all.log_martians"
+SLASHED = KEY.replace(".", "/")
+
+
+@pytest.mark.ac("engine-14")
+@pytest.mark.parametrize(
+    ("files", "state", "expected"),
+    [
+        # ufw alone.
+        (ufw(f"{SLASHED}=0\n"), "enabled", ["0"]),
+        (ufw(f"{SLASHED}=0\n{SLASHED}=1\n"), "enabled", ["1"]),
+        (ufw(f"#{SLASHED}=0\n"), "enabled", [None]),
+        # Both: the next boot may end with either.
+        ({"etc": {"50-a.conf": f"{KEY}=1\n"}} | ufw(f"{SLASHED}=0\n"), "enabled", ["1", "0"]),
+        ({"etc": {"50-a.conf": f"{KEY}=0\n"}} | ufw(f"{SLASHED}=1\n"), "enabled", ["0", "1"]),
+        ({"etc": {"50-a.conf": f"{KEY}=1\n"}} | ufw(f"{SLASHED}=1\n"), "enabled", ["1"]),
+        # ufw does not start, or names no file.
+        (ufw(f"{SLASHED}=0\n", enabled="no"), "enabled", [None]),
+        (ufw(f"{SLASHED}=0\n"), "disabled", [None]),
+        (ufw(f"{SLASHED}=0\n", defaults='IPT_SYSCTL=""\n'), "enabled", [None]),
+        (ufw(f"{SLASHED}=0\n", defaults=""), "enabled", [None]),
+        # It reads another file: one that is known, and one that nobody asked for.
+        ({"main": {"": f"{KEY}=0\n"}} | ufw("", defaults="IPT_SYSCTL=/etc/sysctl.conf"),
+         "enabled", ["0"]),
+        (ufw("", defaults="IPT_SYSCTL=/root/x"), "enabled", [Reason.INCOMPLETE]),
+        (ufw("", defaults="IPT_SYSCTL=/root/x", enabled="no"), "enabled", [None]),
+    ],
+)  # fmt: skip
+def test_ufw_sets_kernel_parameters_of_its_own(
+    files: dict[str, dict[str, str]], state: str, expected: list[str | Reason | None]
+) -> None:
+    unit = f"Id=ufw.service\nLoadState=loaded\nActiveState=active\nUnitFileState={state}\n"
+    facts = [
+        Fact(Request("unit", "ufw.service"), "systemctl show", unit.encode()),
+        Fact(Request("capabilities"), "command -v …", b"systemd\nend\n"),
+        Fact(Request("sysctl", KEY), f"sysctl -n {KEY}", b"=1\n"),
+    ]
+    subject = SysctlSubject.model_validate({"key": KEY})
+    found = [
+        record.values["configured"]
+        for record in subject.select(snapshot(*facts, *sysctl_files(**files))).records
+    ]
+    assert [value.reason if isinstance(value, CouldNot) else value for value in found] == expected
 
 
 @pytest.mark.ac("engine-14")
