@@ -185,6 +185,8 @@ def test_secrets_of_any_reader_are_cut_out(line: bytes) -> None:
     "line",
     [
         b"PasswordAuthentication=no",
+        b'DISPLAYMANAGER_PASSWORD_LESS_LOGIN="no"',
+        b"DISPLAYMANAGER_PASSWORD_LESS_LOGIN='yes'",
         b"password requisite pam_pwquality.so retry=3",
         b"password [success=1 default=ignore] pam_unix.so obscure use_authtok yescrypt",
         b"password include system-auth",
