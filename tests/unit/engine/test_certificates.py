@@ -161,6 +161,16 @@ def test_what_is_not_known_is_said(lines: tuple[str, ...], reason: Reason) -> No
     assert record.values["role"] == "own"
 
 
+@pytest.mark.ac("engine-19")
+def test_whether_a_file_without_a_certificate_holds_a_key_is_unknown() -> None:
+    (record,) = records(in_file())
+    assert isinstance(record.values["holds_key"], CouldNot)
+    (with_key,) = records(in_file("k"))
+    assert with_key.values["holds_key"] is True
+    (text,) = records(in_file("?"))
+    assert text.values["holds_key"] is False
+
+
 def test_more_than_was_read_may_be_there() -> None:
     first, rest = records(in_file(*pem("good"), "t"))
     assert first.values["days_left"] == 213

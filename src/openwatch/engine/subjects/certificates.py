@@ -114,20 +114,20 @@ def _records(use: Use, file: CertificateFile | None, now: datetime) -> Iterator[
     if file.mode == 0 and file.problem is not None and not file.owner:
         yield Record(use.path, _unknown(file.problem) | known, raw=f"{use.path}{where}")
         return
+    problem = file.problem
+    if problem is None and use.role != "key" and not file.certificates:
+        problem = CouldNot(Reason.UNPARSABLE, f"{use.path} holds no certificate.")
     known |= {
         "exists": True,
         "owner": file.owner,
         "group": file.group,
         "mode": file.mode,
-        # Of a file that was not read to its end nobody knows it.
-        "holds_key": use.role == "key" or file.holds_key or file.problem or False,
+        # Of a file that was not read to its end, or not understood, nobody knows it.
+        "holds_key": use.role == "key" or file.holds_key or problem or False,
     }
     if use.role == "key":
         yield Record(use.path, known, raw=f"{file.mode:04o} {file.owner}:{file.group}{where}")
         return
-    problem = file.problem
-    if problem is None and not file.certificates:
-        problem = CouldNot(Reason.UNPARSABLE, f"{use.path} holds no certificate.")
     for position, certificate in enumerate(file.certificates, start=1):
         name = use.path if position == 1 else f"{use.path} ({position})"
         if isinstance(certificate, CouldNot):
