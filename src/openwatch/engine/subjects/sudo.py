@@ -42,13 +42,15 @@ class _SudoSubject(Subject):
 
 class SudoDefaultSubject(_SudoSubject):
     """An option of sudo. One record is what it is for everybody: the last line wins. Each line
-    that sets it for some users, hosts, commands or target users is a further one.
+    that sets it for some users, hosts, commands or target users is a further one. ``effective`` is
+    the value, or what is built in, of options of which that is known.
     """
 
     LABEL: ClassVar[str] = "sudo_default"
     FIELDS: ClassVar[Mapping[str, Kind]] = {
         "enabled": Kind.FLAG,
         "value": Kind.TEXT,
+        "effective": Kind.TEXT,
         "scope": Kind.TEXT,
     }
 
@@ -66,16 +68,25 @@ class SudoDefaultSubject(_SudoSubject):
 
     def _record(self, defaults: list[Default]) -> Record:
         if not defaults:
-            return Record(self.option, {"enabled": None, "value": None}, raw="not set")
+            built_in = _BUILT_IN.get(self.option)
+            raw = f"not set: {built_in}, as sudo is built" if built_in else "not set"
+            values = {"enabled": None, "value": None, "effective": built_in}
+            return Record(self.option, values, raw=raw)
         last = defaults[-1]
+        value = _value(defaults)
         values: dict[str, Value] = {
             "enabled": not last.negated,
-            "value": _value(defaults),
+            "value": value,
+            "effective": value,
             "scope": last.scope or None,
         }
         source = last.source
         name = f"Defaults{last.scope} {self.option}" if last.scope else self.option
         return Record(name, values, dict.fromkeys(values, source), source.text)
+
+
+# `sudo -V` as Debian and Ubuntu build it; others build in less (sudoers(5): timestamp_timeout).
+_BUILT_IN: Final = {"timestamp_timeout": "15"}
 
 
 def _value(defaults: Iterable[Default]) -> str | None:
