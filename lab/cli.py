@@ -163,7 +163,13 @@ def _sim(options: argparse.Namespace) -> int:
     plays = options.recording if options.recording in ("local", "once") else Path(options.recording)
     try:
         return asyncio.run(
-            serve(options.count, recording=plays, latency=options.latency, port=options.port)
+            serve(
+                options.count,
+                recording=plays,
+                latency=options.latency,
+                slow=options.slow,
+                port=options.port,
+            )
         )
     except (OSError, ValueError) as error:
         raise LabError(f"{options.recording} cannot be played: {error}.") from error
@@ -259,6 +265,7 @@ def _parser() -> argparse.ArgumentParser:
         "each time (local) or the first time only (default: %(default)s)",
     )
     simulated.add_argument("--latency", type=float, default=0.0, help="round trip in seconds")
+    simulated.add_argument("--slow", type=float, default=0.0, help="seconds each answer takes")
     simulated.add_argument("--port", type=int, default=0, help="default: any free one")
     recording = _command(commands, "record", _record, "scan a host and keep its answers for `sim`")
     recording.add_argument("file", type=Path)

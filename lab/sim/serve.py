@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any, Literal
 
+from lab.sim.faults import Slow
 from lab.sim.fleet import SimFleet, sim_fleet
 
 
@@ -34,13 +35,20 @@ async def serve(
     *,
     recording: Path | Literal["local", "once"],
     latency: float = 0.0,
+    slow: float = 0.0,
     port: int = 0,
 ) -> int:
-    """Print the inventory as one line of JSON, then serve until SIGINT or SIGTERM; return 0."""
+    """Print the inventory as one line of JSON, then serve until SIGINT or SIGTERM; return 0.
+
+    ``slow``: each answer of a host takes so many seconds.
+    """
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with sim_fleet(count, recording=recording, latency=latency, port=port) as fleet:
+    faults = dict.fromkeys(range(count), Slow(slow)) if slow else None
+    async with sim_fleet(
+        count, recording=recording, latency=latency, faults=faults, port=port
+    ) as fleet:
         print(json.dumps(inventory(fleet)), flush=True)
         await ended.wait()
     return 0

@@ -92,14 +92,13 @@ class Product:
 
 
 @contextmanager
-def product_running(*, with_admin: bool) -> Generator[Product]:
+def product_running(*, with_admin: bool, **settings: str) -> Generator[Product]:
     """Start everything on a free port; without an administrator it waits for its first run."""
     with temporary_place() as place, NamedTemporaryFile("w") as secret:
-        settings: dict[str, str] = {}
         if with_admin:
             secret.write(PASSWORD)
             secret.flush()
-            settings = {"admin_password_file": secret.name, "admin_username": ADMIN}
+            settings |= {"admin_password_file": secret.name, "admin_username": ADMIN}
         running = place.up(**settings)
         running.wait_until_ready()
         with httpx.Client(base_url=f"{running.url}/api/v1", timeout=30) as api:

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from openwatch.kit.canonical import canonical_json
@@ -53,6 +54,7 @@ def tree_hash(hashes: Sequence[bytes]) -> bytes:
     return node_hash(tree_hash(hashes[:split]), tree_hash(hashes[split:]))
 
 
+@lru_cache(maxsize=8192)
 def chunk_of(entry_id: str) -> int:
     """Return the number of the chunk that an entry with this id belongs to."""
     return hashlib.sha256(entry_id.encode()).digest()[0] % CHUNKS
@@ -66,10 +68,12 @@ class Chunk:
     entries: tuple[Entry, ...]
 
     @classmethod
-    def of(cls, entries: Iterable[Entry]) -> Chunk:
+    def of(
+        cls, entries: Iterable[Entry], *, hash_of: Callable[[Entry], bytes] = leaf_hash
+    ) -> Chunk:
         """Return the chunk that holds these entries."""
         ordered = tuple(sorted(entries))
-        return cls(hash=tree_hash([leaf_hash(entry) for entry in ordered]), entries=ordered)
+        return cls(hash=tree_hash([hash_of(entry) for entry in ordered]), entries=ordered)
 
     def encode(self) -> bytes:
         """Return the bytes that ``decode`` reads."""
@@ -128,4 +132,12 @@ def _chunked(entries: Iterable[Entry]) -> tuple[Chunk, ...]:
         if entry[0] in bucket:
             raise ValueError(f"{entry[0]} is listed twice")
         bucket[entry[0]] = entry
-    return tuple(Chunk.of(bucket.values()) for bucket in buckets)
+    return tuple(Chunk.of(bucket.values(), hash_of=_own_leaf_hash) for bucket in buckets)
+
+
+@lru_cache(maxsize=8192)
+def _own_leaf_hash(entry: Entry) -> bytes:
+    """Most entries of a scan were in one before. Only for words: to a cache, 1 and True are one, so
+    what a stranger wrote is hashed each time.
+    """
+    return leaf_hash(entry)
