@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi } from '@tanstack/react-router';
 import { ruleQuery } from '@/api/queries/rules';
-import { readableName } from '@/app/labels';
+import { readableName, systemName } from '@/app/labels';
 import { CopyButton } from '@/components/CopyButton';
 import { Card, Page } from '@/components/Page';
 import { PageSkeleton } from '@/components/PageSkeleton';
@@ -34,7 +34,7 @@ export function RulePage() {
         <>
           <SeverityBadge severity={severity} />
           <span>{readableName(category)}</span>
-          {platforms.length > 0 && <span>{platforms.join(', ')}</span>}
+          {platforms.length > 0 && <span>{platforms.map(systemName).join(', ')}</span>}
           <span>
             <code>{rule.data.id}</code> <CopyButton value={rule.data.id} label="Copy rule id" />
           </span>
