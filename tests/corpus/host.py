@@ -193,7 +193,9 @@ class Host(_Model):
     kernel: str = "6.1.0-31-amd64"
     arch: str = "x86_64"
     kernel_arguments: str = "ro quiet"
-    packages: Mapping[str, str] = Field(description="Name to the status that the database says.")
+    packages: Mapping[str, str] = Field(
+        description='Name to status, or to status and version: "installed 0:3.0-1".'
+    )
     units: Mapping[str, Unit]
     files: Mapping[str, File]
     directories: Mapping[str, Directory]

@@ -102,7 +102,8 @@ def _shadow(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
 
 def _packages(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
     version, arch = {"dpkg": ("1.0-1", "amd64"), "rpm": ("0:1.0-1", "x86_64")}[host.package_format]
-    lines = [f"{name}|{version}|{arch}|{status}\n" for name, status in host.packages.items()]
+    told = ((name, *said.partition(" ")[::2]) for name, said in host.packages.items())
+    lines = [f"{name}|{own or version}|{arch}|{status}\n" for name, status, own in told]
     return f"#{host.package_format}\n{''.join(lines)}".encode()
 
 

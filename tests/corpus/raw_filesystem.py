@@ -114,7 +114,7 @@ def _verify(host: Host, requests: Asked, own: Mapping[str, Trouble]) -> bytes:
     tool = {"dpkg": "dpkg", "rpm": "rpm"}[host.package_format]
     output = ""
     for request in requests:
-        installed = host.packages.get(request.subject) == "installed"
+        installed = host.packages.get(request.subject, "").split(" ")[0] == "installed"
         lines = host.deviations.get(request.subject, ()) if installed else ("absent",)
         output += f"@{request.subject} {tool}\n" + "".join(f"{line}\n" for line in (*lines, "."))
     return output.encode()
