@@ -49,6 +49,7 @@ def page(found: Sequence[Compared], ssg: Content) -> str:
     same = sum(c.agree for c in found)
     explained = _explained(found)
     right = Counter(entry.right for _, entry in explained)
+    asked = len(found) - right["both"]
     lines = [
         "# How accurate the verdicts are",
         "",
@@ -62,10 +63,15 @@ def page(found: Sequence[Compared], ssg: Content) -> str:
         "misconfiguration planted that the lab knows. Both judge with the values of CIS (profile",
         f"`{PROFILE}`, preset `cis`).",
         "",
-        f"**{same} of {len(found)} verdicts are the same ({same / len(found):.1%}).** Of the",
-        f"{len(found) - same} that differ, {len(explained)} are explained below: in",
-        f"{right['ours']} OpenWatch is right, in {right['theirs']} OpenSCAP, in {right['both']}",
-        "each answers a question of its own.",
+        f"**{same} of {asked} verdicts on the same question are the same",
+        f"({same / asked:.1%}).** Of the {asked - same} that differ, OpenWatch is right in",
+        f"{right['ours']}, OpenSCAP in {right['theirs']}; each is explained below. {right['both']}",
+        "more differ because on that host the two rules turn out to ask for different things: they",
+        "are explained as well, and not counted.",
+        "",
+        "A difference in which OpenSCAP turns out to be right does not stay in the table: the rule",
+        "is mended, with a case that fails without it. So the figures say where both stand now,",
+        "not who was right more often.",
         "",
         "| Host | Verdicts | The same | Pass | Fail | Other |",
         "|---|--:|--:|--:|--:|--:|",
