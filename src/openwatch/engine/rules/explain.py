@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from openwatch.engine.facts import Request
+from openwatch.engine.probes.kernel import sysctl_path
 from openwatch.engine.rules.expectations import sentence
 from openwatch.engine.rules.schema import Check, PlatformRange, Quantifier, Rule
 from openwatch.engine.subjects.base import Kind, Subject
@@ -28,7 +29,7 @@ class Form:
     gate: tuple[Line, ...]
     lines: tuple[Line, ...]
     places: tuple[str, ...]
-    """What is read there: files, and programs or tables by the name of their fact."""
+    """What is read there, in words: files, programs, tables of the kernel."""
 
 
 def explain(rule: Rule) -> tuple[Form, ...]:
@@ -96,10 +97,49 @@ def _tests(expectations: Any, kinds: Any) -> str:
     )
 
 
+# Where the answer to a question is kept, by the name of its fact; "{}" is what is asked for.
+_PLACES: Final[Mapping[str, str]] = {
+    "os_release": "/etc/os-release",
+    "kernel": "uname(1), /proc/cmdline",
+    "boot": "the configuration of GRUB and the entries of the boot loader",
+    "capabilities": "what the host is and can do",
+    "stat": "{}",
+    "content": "{}",
+    "module": "the kernel module {}, and what modprobe(8) does with it",
+    "packages": "the package database (dpkg or rpm)",
+    "unit": "systemctl show {}",
+    "mounts": "/proc/self/mountinfo",
+    "blocks": "/sys/class/block, /dev/disk",
+    "link": "{}",
+    "processor": "/proc/cpuinfo",
+    "apparmor": "/sys/kernel/security/apparmor, /proc",
+    "context": "the SELinux label of {}",
+    "device_labels": "the SELinux labels in /dev",
+    "verify": "the files of the package {}, as rpm -V or dpkg -V compares them",
+    "passwd": "/etc/passwd",
+    "group": "/etc/group",
+    "shadow": "/etc/shadow",
+    "homes": "home directories, their dot files and keys",
+    "home_tree": "the files in home directories",
+    "root_path": "the directories on the search path of root",
+    "sshd": "sshd -T, and the files of sshd_config(5)",
+    "sockets": "/proc/net",
+    "interfaces": "/sys/class/net",
+    "firewall": "the rules in the kernel (nft, iptables)",
+    "audit": "the rules in the kernel (auditctl)",
+    "audit_log": "the directory and the files of the audit log",
+    "dconf": "the system databases of dconf(7)",
+    "timers": "the timers of systemd",
+    "updates": "the updates that apt, dnf or zypper knows of",
+    "certificates": "the certificates that services are given, and the owner and mode of keys",
+    "sweep": "all local file systems",
+}
+
+
 def _place(request: Request) -> str:
-    if request.probe == "content":
-        return request.subject
-    return f"{request.probe} {request.subject}".strip()
+    if request.probe == "sysctl":
+        return f"/proc/sys/{sysctl_path(request.subject)}"
+    return _PLACES[request.probe].format(request.subject)
 
 
 def platform_names(ranges: Sequence[PlatformRange]) -> str:

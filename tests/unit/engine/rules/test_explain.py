@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from openwatch.engine.probes import PROBES
 from openwatch.engine.rules import load_corpus
 from openwatch.engine.rules.explain import explain, platform_names
 from openwatch.engine.rules.schema import PlatformRange, Rule
@@ -47,17 +48,25 @@ def test_a_rule_says_where_each_platform_keeps_the_setting() -> None:
         (1, "setting limit: value at least 1 and at most ${most}"),
         (1, "unit a.service: masked yes"),
     ]
-    assert rhel.places == ("/etc/x.conf", "unit a.service")
+    assert rhel.places == ("/etc/x.conf", "systemctl show a.service")
     assert other.platforms == "debian 12 and later; rhel"
     assert other.lines[0].text.startswith("A person judges: Look whether")
 
 
+def test_a_sysctl_is_kept_in_a_file_of_proc() -> None:
+    rule = load_corpus().rules["ipv4-forwarding-disabled"]
+    (form,) = explain(rule)
+    assert any(place == "/proc/sys/net/ipv4/ip_forward" for place in form.places)
+
+
 @pytest.mark.ac("rules-09")
 def test_every_rule_of_the_corpus_is_explained() -> None:
+    internal = PROBES.keys() - {"sshd"}  # `sshd -T` is a command
     for rule in load_corpus().rules.values():
         for form in explain(rule):
             assert form.platforms, rule.id
             assert all(line.text.strip() for line in (*form.gate, *form.lines)), rule.id
+            assert not {place.split()[0] for place in form.places} & internal, rule.id
 
 
 def test_ranges_are_said_in_words() -> None:
