@@ -35,7 +35,7 @@ _FAMILIES: Final = {
     "debian": "debian", "ubuntu": "ubuntu", "rhel": "rhel", "redhat": "rhel", "centos": "rhel",
     "rocky": "rhel", "almalinux": "rhel", "alma": "rhel", "ol": "rhel", "oracle": "rhel",
     "fedora": "fedora", "amzn": "amzn", "sles": "sles", "sles_sap": "sles",
-    "opensuse-leap": "sles",
+    "sled": "sles", "sle_hpc": "sles", "opensuse-leap": "sles", "opensuse": "sles", "suse": "sles",
 }  # fmt: skip
 """os-release(5) ID → family: hosts of one family keep their settings in the same places."""
 
