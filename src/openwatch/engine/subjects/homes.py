@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Final
@@ -27,7 +28,7 @@ def _problem(home: Home) -> CouldNot | None:
 
 
 class _HomeSubject(Subject):
-    """Shared by all: one walk over the homes, and what could not be seen of one of them."""
+    """Shared by what is in homes: one walk over them, and what could not be seen of one."""
 
     PROBE: ClassVar[str] = "homes"
 
@@ -54,11 +55,12 @@ class _HomeSubject(Subject):
         """Return what is known of all that was not seen; ``None``: none of it matters here."""
         return {}
 
+    @abstractmethod
     def _records(self, home: Home) -> Iterator[Record]:
-        raise NotImplementedError
+        """Yield the records of what was seen in a home."""
 
 
-class HomeSubject(_HomeSubject):
+class HomeSubject(Subject):
     """The home directory of root and of each account from UID_MIN (login.defs(5)) whose shell is
     one; on file systems of the host itself.
     """
@@ -76,8 +78,11 @@ class HomeSubject(_HomeSubject):
         "shared": Kind.FLAG,
     }
 
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("homes"),)
+
     def select(self, snapshot: Snapshot) -> Selection:
-        homes = _homes(snapshot, self.PROBE)
+        homes = _homes(snapshot, "homes")
         if isinstance(homes, CouldNot):
             return Selection(could_not=homes)
         users = Counter(home.path for home in homes)

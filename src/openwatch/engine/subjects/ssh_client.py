@@ -15,7 +15,7 @@ from openwatch.engine.probes.files import FileContent
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value
 from openwatch.engine.subjects.files import logical_lines, read_files
-from openwatch.engine.subjects.sshd import split_directive
+from openwatch.engine.subjects.sshd import included_patterns, split_directive
 
 MAIN_FILE: Final = "/etc/ssh/ssh_config"
 INCLUDED: Final = (
@@ -106,8 +106,7 @@ class _Reader:
                 yield _Line(key, value, block, Source(file.path, number, text))
 
     def _include(self, value: str, block: str, depth: int) -> Iterator[_Line]:
-        for word in value.replace('"', "").split():
-            pattern = word if word.startswith("/") else f"/etc/ssh/{word}"
+        for pattern in included_patterns(value):
             if pattern not in INCLUDED or depth >= _DEPTH:
                 self.unseen = CouldNot(
                     Reason.INCOMPLETE, f"{pattern} is included and was not looked at."

@@ -128,8 +128,7 @@ class _Reader:
                 yield _Line(key, value, match, Source(file.path, number, text))
 
     def _include(self, value: str, match: str, depth: int) -> Iterator[_Line]:
-        for word in value.replace('"', "").split():
-            pattern = word if word.startswith("/") else f"/etc/ssh/{word}"
+        for pattern in included_patterns(value):
             if pattern not in INCLUDED or depth >= _DEPTH:
                 self.unseen = CouldNot(
                     Reason.INCOMPLETE, f"{pattern} is included and was not looked at."
@@ -138,6 +137,12 @@ class _Reader:
                 if fnmatch(path, pattern):
                     # A Match block ends with the file that it stands in.
                     yield from self.read(file, match, depth + 1)
+
+
+def included_patterns(value: str) -> tuple[str, ...]:
+    """Return the patterns that an Include names: below /etc/ssh where they are not absolute."""
+    words = value.replace('"', "").split()
+    return tuple(word if word.startswith("/") else f"/etc/ssh/{word}" for word in words)
 
 
 def split_directive(text: str) -> tuple[str, str]:
