@@ -32,11 +32,12 @@ from openwatch.kit.settings import Settings
 from tests.bench.figures import Report
 from tests.e2e.product import Product, product_running
 
-FLEET: Final = 500
-AGAIN: Final = 250
+FLEET: Final = 200
+AGAIN: Final = 100
 """So many are scanned once more: nothing has changed on them."""
-FAR: Final = 100
+FAR: Final = 50
 FAR_ROUND_TRIP: Final = 0.05
+CROWD: Final = 500
 CROWD_SECONDS: Final = 40.0
 """So long each of two answers takes: all hosts of the fleet are on the way at once."""
 POLL_SECONDS: Final = 0.5
@@ -95,11 +96,11 @@ def _measure(report: Report, plays: str) -> None:
 
 def _crowd(report: Report, plays: str) -> None:
     """All hosts at once: they answer so slowly that none is done before all have begun."""
-    group = f"{FLEET} hosts at once in one worker"
-    settings = {"worker_concurrency": str(FLEET)}
+    group = f"{CROWD} hosts at once in one worker"
+    settings = {"worker_concurrency": str(CROWD)}
     with (
         product_running(with_admin=True, **settings) as product,
-        _fleet(FLEET, plays, slow=CROWD_SECONDS) as inventory,
+        _fleet(CROWD, plays, slow=CROWD_SECONDS) as inventory,
     ):
         hosts = _add(product, inventory, "crowd")
         most = _window(report, group, product, hosts)

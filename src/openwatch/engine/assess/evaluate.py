@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 from openwatch.engine.assess.outcome import Observation
@@ -198,11 +199,14 @@ def _quantified(
     wanted_first = check.quantifier is Quantifier.SOME and truth is True
     decisive = check.quantifier is Quantifier.NONE or wanted_first
     ordered = sorted(judged, key=lambda entry: _rank(entry[2].truth), reverse=decisive)
-    observations = [
-        _judged_field(subject, record, name, expectation, context)
+    looked_at = (
+        (record, name, expectation)
         for record, _, _ in ordered
         for name, expectation in expect.items()
-    ][:MAX_OBSERVATIONS]
+    )
+    observations = [
+        _judged_field(subject, *field, context) for field in islice(looked_at, MAX_OBSERVATIONS)
+    ]
     if check.quantifier is Quantifier.NONE:
         observations = [_unwanted(observation) for observation in observations]
     return Result(truth, tuple(observations), could_not)
