@@ -173,7 +173,7 @@ class Updates(_Model):
 class CertificateFile(_Model):
     """A file that a directive names, or (without one) that lies among the authorities."""
 
-    role: Literal["own", "key", "authority", "anchor"] = "own"
+    role: Literal["own", "key", "authority", "anchor", "include"] = "own"
     service: str = "nginx"
     directive: str = "ssl_certificate"
     configured: str = "/etc/nginx/nginx.conf"
@@ -220,6 +220,9 @@ class Host(_Model):
     unconfined: tuple[str, ...] = Field(default=(), description="Programs that run unconfined.")
     contexts: Mapping[str, str] = Field(default_factory=dict, description="Path to its label.")
     device_labels: Mapping[str, str] = Field(default_factory=dict)
+    selinux_booleans: Mapping[str, str] = Field(
+        default_factory=dict, description='Name to "on" or "off", now and then in the store.'
+    )
     deviations: Mapping[str, tuple[str, ...]] = Field(
         default_factory=dict, description="Package to what `rpm -V` prints of it."
     )

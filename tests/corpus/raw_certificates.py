@@ -30,7 +30,7 @@ def _certificates(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
         line = 12 if file.directive else 0
         configured = file.configured if file.directive else ""
         uses += f"use|{file.service}|{file.role}|{configured}|{line}|{file.directive}|{path}\n"
-        if path.startswith("/"):
+        if path.startswith("/") and file.role != "include":
             files += _file(path, file)
     return f"{uses}#files\n{files}#end\n".encode()
 

@@ -201,6 +201,10 @@ def test_what_services_are_configured_with(name: str, tmp_path: Path) -> None:
         '# ssl_certificate /no;\nssl_certificate "/quoted name";\nssl_certificate $x.pem; # y\n',
         "/etc/httpd/conf.d/ssl.conf": "  sslcertificatefile /httpd\nSSLCertificateFile rel\n",
         "/etc/dovecot/conf.d/10-ssl.conf": "ssl_cert = </dovecot\nssl_key = </dovecot.key\n",
+        "/etc/nginx/nginx.conf": "http { include mime.types; include /srv/*.conf; }\n",
+        "/etc/apache2/apache2.conf": "IncludeOptional sites-enabled/*.conf\n",
+        "/etc/rsyslog.d/x.conf": 'include(file="/srv/rsyslog")\n$IncludeConfig /srv/legacy\n',
+        "/etc/dovecot/dovecot.conf": "!include conf.d/*.conf\n!include_try /srv/local\n",
         "/etc/vsftpd.conf": "rsa_cert_file=/vsftpd\n",
         "/etc/ldap/ldap.conf": "TLS_CACERT\t/ldap\n",
     }
@@ -216,6 +220,10 @@ def test_what_services_are_configured_with(name: str, tmp_path: Path) -> None:
         ("nginx", "own", "/quoted name"), ("nginx", "own", "$x.pem"),
         ("apache", "own", "/httpd"), ("apache", "own", "/etc/httpd/rel"),
         ("dovecot", "own", "/dovecot"), ("dovecot", "key", "/dovecot.key"),
+        ("nginx", "include", "/etc/nginx/mime.types"), ("nginx", "include", "/srv/*.conf"),
+        ("apache", "include", "/etc/apache2/sites-enabled/*.conf"),
+        ("rsyslog", "include", "/srv/rsyslog"), ("rsyslog", "include", "/srv/legacy"),
+        ("dovecot", "include", "/etc/dovecot/conf.d/*.conf"), ("dovecot", "include", "/srv/local"),
         ("vsftpd", "own", "/vsftpd"), ("ldap", "authority", "/ldap"),
     }  # fmt: skip
     assert {u.line for u in uses if u.path.endswith("/new")} == {8}

@@ -208,6 +208,39 @@ def test_of_a_parameter_of_postfix_the_last_line_counts() -> None:
     assert [u.path for u in kept] == ["/new", "$other", "/a", "/b"]
 
 
+@pytest.mark.ac("engine-19")
+@pytest.mark.parametrize(
+    ("service", "path", "read"),
+    [
+        ("nginx", "/etc/nginx/conf.d/*.conf", True),
+        ("nginx", "/etc/nginx/conf.d/a.conf", True),
+        ("nginx", "/etc/nginx/sites-enabled/*", True),
+        ("nginx", "/etc/nginx/snippets/snakeoil.conf", True),
+        ("nginx", "/etc/nginx/mime.types", True),
+        ("nginx", "/etc/nginx/conf.d/*", False),
+        ("nginx", "/etc/nginx/conf.d/*/*.conf", False),
+        ("nginx", "/srv/nginx/*.conf", False),
+        ("apache", "/etc/apache2/mods-enabled/*.load", True),
+        ("apache", "/etc/apache2/sites-enabled/*.conf", True),
+        ("apache", "/etc/httpd/conf.modules.d/*.conf", True),
+        ("apache", "/etc/nginx/conf.d/a.conf", False),
+        ("dovecot", "/usr/share/dovecot/protocols.d/*.protocol", True),
+        ("dovecot", "/etc/dovecot/auth-system.conf.ext", True),
+        ("dovecot", "/etc/dovecot/local.conf", True),
+        ("rsyslog", "/etc/rsyslog.d/*.conf", True),
+        ("rsyslog", "/srv/*", False),
+    ],
+)
+def test_what_is_included_from_elsewhere_is_not_known(
+    service: str, path: str, *, read: bool
+) -> None:
+    found = records(f"use|{service}|include|/etc/x|1|include|{path}\n#files\n#end\n")
+    assert bool(found) is not read
+    for record in found:
+        assert record.unseen is not None
+        assert record.values["role"] == "own"
+
+
 def blob(*fields: bytes) -> str:
     data = b"".join(len(field).to_bytes(4) + field for field in fields)
     return base64.b64encode(data).decode()

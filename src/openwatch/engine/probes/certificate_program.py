@@ -27,7 +27,8 @@ _BUNDLES: Final = (
 """What the distribution makes of all the authorities that it ships: 140 and more, and not ours."""
 
 # Which directives name which files. ``own``: what a service shows; ``key``: its private half, of
-# which only owner and mode are asked for; ``authority``: whom it believes.
+# which only owner and mode are asked for; ``authority``: whom it believes; ``include``: files that
+# the service reads as well.
 _DIRECTIVES: Final = {
     "own": (
         "smtpd_tls_cert_file smtpd_tls_eccert_file smtpd_tls_chain_files smtp_tls_cert_file "
@@ -46,9 +47,10 @@ _DIRECTIVES: Final = {
         "ssl_trusted_certificate sslcacertificatefile sslproxycacertificatefile ssl_ca "
         "ssl_server_ca_file ca_certs_file"
     ),
+    "include": "include includeoptional includeconfig include_try",
 }
 
-_SERVICES: Final = (
+SERVICES: Final = (
     ("postfix", "/etc/postfix", "/etc/postfix/main.cf"),
     ("rsyslog", "/", "/etc/rsyslog.conf /etc/rsyslog.d/*.conf"),
     ("sssd", "/", "/etc/sssd/sssd.conf /etc/sssd/conf.d/*.conf"),
@@ -56,16 +58,22 @@ _SERVICES: Final = (
     (
         "nginx",
         "/etc/nginx",
-        "/etc/nginx/nginx.conf /etc/nginx/conf.d/*.conf /etc/nginx/sites-enabled/*",
+        "/etc/nginx/*.conf /etc/nginx/conf.d/*.conf /etc/nginx/default.d/*.conf "
+        "/etc/nginx/sites-enabled/* /etc/nginx/snippets/*.conf /etc/nginx/vhosts.d/*.conf "
+        "/etc/letsencrypt/*.conf",
     ),
-    ("apache", "/etc/httpd", "/etc/httpd/conf/httpd.conf /etc/httpd/conf.d/*.conf"),
+    (
+        "apache",
+        "/etc/httpd",
+        "/etc/httpd/conf/*.conf /etc/httpd/conf.d/*.conf /etc/letsencrypt/*.conf",
+    ),
     (
         "apache",
         "/etc/apache2",
         "/etc/apache2/*.conf /etc/apache2/*-enabled/*.conf /etc/apache2/conf.d/*.conf "
-        "/etc/apache2/vhosts.d/*.conf",
+        "/etc/apache2/vhosts.d/*.conf /etc/letsencrypt/*.conf",
     ),
-    ("dovecot", "/etc/dovecot", "/etc/dovecot/dovecot.conf /etc/dovecot/conf.d/*.conf"),
+    ("dovecot", "/etc/dovecot", "/etc/dovecot/*.conf /etc/dovecot/conf.d/*.conf"),
     ("vsftpd", "/", "/etc/vsftpd.conf /etc/vsftpd/*.conf"),
 )
 """Services, the directory that a relative path is in, and where they are configured."""
@@ -74,7 +82,7 @@ _SERVICES: Final = (
 # goes on with the one before; nginx and rsyslog have several directives on a line.
 _FIND: Final = r"""
 function tell(k, v,   n, i, w) {
-  sub(/^[$]/, "", k); k = tolower(k)
+  sub(/^[$!]/, "", k); k = tolower(k)
   if (!(k in role)) return
   sub(/^[ \t]+/, "", v); sub(/[ \t]+$/, "", v)
   if (s == "postfix") n = split(v, w, /[, \t]+/)
@@ -93,7 +101,7 @@ function tell(k, v,   n, i, w) {
   }
 }
 function pair(t) {
-  if (match(t, /^[ \t]*[$]?[A-Za-z_.]+[ \t]*[= \t]/))
+  if (match(t, /^[ \t]*[$!]?[A-Za-z_.]+[ \t]*[= \t]/))
     { k = substr(t, RSTART, RLENGTH); gsub(/[ \t=]/, "", k); v = substr(t, RSTART + RLENGTH)
       sub(/^[ \t]*=?/, "", v); tell(k, v) }
 }
@@ -103,6 +111,7 @@ function line(t,   n, i, parts) {
     sub(/[ \t]#.*$/, "", t)
     n = split(t, parts, /[;{}]/); for (i = 1; i <= n; i++) pair(parts[i])
   } else if (s == "rsyslog" && t !~ /^[ \t]*[$]/) {
+    if (t ~ /^[ \t]*include[ \t]*[(]/) sub(/file[ \t]*=/, "include=", t)
     while (match(t, /[A-Za-z_.]+[ \t]*=[ \t]*"[^"]*"/)) {
       one = substr(t, RSTART, RLENGTH); t = substr(t, RSTART + RLENGTH); pair(one)
     }
@@ -113,6 +122,7 @@ BEGIN {
   n = split(own, w, " "); for (i = 1; i <= n; i++) role[w[i]] = "own"
   n = split(key, w, " "); for (i = 1; i <= n; i++) role[w[i]] = "key"
   n = split(auth, w, " "); for (i = 1; i <= n; i++) role[w[i]] = "authority"
+  n = split(inc, w, " "); for (i = 1; i <= n; i++) role[w[i]] = "include"
 }
 FNR == 1 { flush() }
 s != "postfix" { at = FILENAME; no = FNR; line($0); next }
@@ -158,7 +168,8 @@ nl='
 find_in() {
   s=$1; b=$2; shift 2
   for f do shift; [ ! -f "$f" ] || set -- "$@" "$f"; done
-  [ $# = 0 ] || awk -v s="$s" -v b="$b" -v own="$OWN" -v key="$KEY" -v auth="$AUTH" "$FIND" "$@" ||
+  [ $# = 0 ] || awk -v s="$s" -v b="$b" -v own="$OWN" -v key="$KEY" -v auth="$AUTH" -v inc="$INC" \
+    "$FIND" "$@" ||
     echo "broken|$s"
 }
 anchors() {
@@ -226,7 +237,8 @@ u=$(uses)
 [ -z "$u" ] || printf '%s\n' "$u"
 echo '#files'
 paths() { printf '%s\n' "$u" | sed -n "$1" | sort -u; }
-c=$(paths '/^use|[^|]*|key|/d;s/^use|[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|\(\/.*\)$/\1/p')
+others='/^use|[^|]*|key|/d;/^use|[^|]*|include|/d'
+c=$(paths "$others;"'s/^use|[^|]*|[^|]*|[^|]*|[^|]*|[^|]*|\(\/.*\)$/\1/p')
 printf '%s\n' "$c" | head -n @FILES@ | while IFS= read -r f; do [ -z "$f" ] || one "$f" cert; done
 printf '%s\n' "$u" | sed -n 's/^use|[^|]*|key|[^|]*|[^|]*|[^|]*|\(\/.*\)$/\1/p' | sort -u |
   head -n @FILES@ | while IFS= read -r f; do
@@ -240,11 +252,11 @@ def program() -> str:
     """Return the body of the probe."""
     variables = (
         f"OWN={quote(_DIRECTIVES['own'])} KEY={quote(_DIRECTIVES['key'])}\n"
-        f"AUTH={quote(_DIRECTIVES['authority'])}\n"
+        f"AUTH={quote(_DIRECTIVES['authority'])} INC={quote(_DIRECTIVES['include'])}\n"
         f"FIND={quote(_FIND)}\nCUT={quote(_CUT)}\n"
     )
     services = "".join(
-        f"  find_in {s} {quote(base.rstrip('/'))} {files}\n" for s, base, files in _SERVICES
+        f"  find_in {s} {quote(base.rstrip('/'))} {files}\n" for s, base, files in SERVICES
     )
     tail = (
         _TAIL.replace("@BUNDLES@", "|".join(_BUNDLES))

@@ -6,14 +6,20 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Final
 
 from openwatch.engine.certificates import Certificate, read_certificate
 from openwatch.engine.facts import CouldNot, Reason
 from openwatch.engine.probes.base import TableProbe
-from openwatch.engine.probes.certificate_program import MAX_CERTIFICATES, MAX_FILE_BYTES, program
+from openwatch.engine.probes.certificate_program import (
+    MAX_CERTIFICATES,
+    MAX_FILE_BYTES,
+    SERVICES,
+    program,
+)
 
-ROLES: Final = ("own", "key", "authority", "anchor")
+ROLES: Final = ("own", "key", "authority", "anchor", "include")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,18 @@ class Certificates:
 
     uses: tuple[Use, ...]
     files: Mapping[str, CertificateFile]
+
+
+def was_read(use: Use) -> bool:
+    """Return whether the files that a directive includes were among those that were read."""
+    patterns = (p for name, _, files in SERVICES if name == use.service for p in files.split())
+    return any(_covers(pattern, use.path) for pattern in patterns)
+
+
+def _covers(pattern: str, path: str) -> bool:
+    """Return whether all that a path or pattern matches is matched by another pattern."""
+    wide, narrow = pattern.split("/"), path.split("/")
+    return len(wide) == len(narrow) and all(map(fnmatchcase, narrow, wide))
 
 
 class CertificatesProbe(TableProbe):

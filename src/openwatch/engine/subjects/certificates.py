@@ -9,7 +9,7 @@ from typing import ClassVar, Final, TypeVar
 
 from openwatch.engine.certificates import Certificate
 from openwatch.engine.facts import CouldNot, Reason, Request
-from openwatch.engine.probes.certificates import CertificateFile, Certificates, Use
+from openwatch.engine.probes.certificates import CertificateFile, Certificates, Use, was_read
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Subject, Value
 
@@ -65,12 +65,33 @@ class CertificateSubject(Subject):
         found: Certificates | CouldNot = snapshot.read(Request("certificates"))
         if isinstance(found, CouldNot):
             return Selection(could_not=found)
-        records = [
+        unread = dict.fromkeys(u.path for u in found.uses if u.role == "include" and _matters(u))
+        records = [_unread(path) for path in unread]
+        records += [
             record
             for use in in_force(found.uses)
             for record in _records(use, found.files.get(use.path), snapshot.moment)
         ]
         return Selection(tuple(records))
+
+
+_NO_CERTIFICATES: Final = re.compile(
+    r"/etc/nginx/(?:mime\.types|koi-utf|koi-win|win-utf|(?:fastcgi|scgi|uwsgi|proxy)_params|modules-enabled/.*)"
+    r"|/usr/share/nginx/modules/.*|/etc/httpd/conf\.modules\.d/.*"
+    r"|/etc/apache2/(?:mods-enabled/.*\.load|sysconfig\.d/.*|conf\.d/apache2-manual\?conf)"
+    r"|/usr/share/dovecot/protocols\.d/.*|/etc/dovecot/(?:conf\.d/)?auth-[a-z]+\.conf\.ext"
+)
+"""What distributions have these services include for other ends."""
+
+
+def _matters(use: Use) -> bool:
+    return not was_read(use) and not _NO_CERTIFICATES.fullmatch(use.path)
+
+
+def _unread(path: str) -> Record:
+    problem = CouldNot(Reason.INCOMPLETE, f"The included {path[:200]} was not read.")
+    known: dict[str, Value] = {"path": path, "role": "own"}
+    return Record(path, _unknown(problem) | known, raw=str(problem), unseen=problem)
 
 
 _REFERENCE: Final = re.compile(r"\$[{(]?([a-z_]+)[)}]?")
@@ -83,7 +104,7 @@ def in_force(uses: tuple[Use, ...]) -> tuple[Use, ...]:
     last = {(use.configured, use.directive): use.line for use in uses if use.service == "postfix"}
     kept: dict[tuple[str, str, str], Use] = {}
     for use in uses:
-        if last.get((use.configured, use.directive), use.line) != use.line:
+        if use.role == "include" or last.get((use.configured, use.directive), use.line) != use.line:
             continue
         if not use.path or use.path.lower() == "none" or _refers(use, last):
             continue
