@@ -16,7 +16,7 @@ from openwatch.engine.errors import RULES_INVALID
 from openwatch.engine.rules import Category, Corpus, Rule, Severity, load_corpus
 from openwatch.engine.rules.conflicts import conflicts, duplicates, losses
 from openwatch.engine.rules.explain import explain
-from openwatch.engine.rules.reference import cited_controls, reference
+from openwatch.engine.rules.reference import cited_controls, reference, rule_list
 from openwatch.engine.rules.remedy import Step
 from openwatch.engine.rules.template import case_template, rule_template
 from openwatch.engine.rules.traps import traps
@@ -107,6 +107,7 @@ def docs(
         Path | None, typer.Option("--output", "-o", help="Write this file, not to the terminal.")
     ] = None,
     framework: Annotated[str, typer.Option(help="Only rules that this framework cites.")] = "",
+    only_list: Annotated[bool, typer.Option("--list", help="One line for each rule.")] = False,
     rules: RulesOption = None,
 ) -> None:
     """Print the rule reference: every rule in words, as Markdown.
@@ -114,7 +115,8 @@ def docs(
     Example: openwatch rules docs --output rules-reference.md
     """
     corpus = load_corpus(rules)
-    text = reference(corpus.cited_by(framework) if framework else corpus)
+    wanted = corpus.cited_by(framework) if framework else corpus
+    text = rule_list(wanted) if only_list else reference(wanted)
     if output is None:
         print(text, end="")
         return

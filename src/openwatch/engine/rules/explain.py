@@ -115,6 +115,7 @@ _PLACES: Final[Mapping[str, str]] = {
     "apparmor": "/sys/kernel/security/apparmor, /proc",
     "context": "the SELinux label of {}",
     "device_labels": "the SELinux labels in /dev",
+    "selinux_booleans": "the booleans of SELinux",
     "verify": "the files of the package {}, as rpm -V or dpkg -V compares them",
     "passwd": "/etc/passwd",
     "group": "/etc/group",
@@ -139,7 +140,7 @@ _PLACES: Final[Mapping[str, str]] = {
 def _place(request: Request) -> str:
     if request.probe == "sysctl":
         return f"/proc/sys/{sysctl_path(request.subject)}"
-    return _PLACES[request.probe].format(request.subject)
+    return _PLACES.get(request.probe, request.probe).format(request.subject)
 
 
 def platform_names(ranges: Sequence[PlatformRange]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from openwatch.engine.rules.corpus import Corpus
-from openwatch.engine.rules.explain import Form, explain
+from openwatch.engine.rules.explain import Form, explain, platform_names
 from openwatch.engine.rules.schema import Category, Rule
 
 _CATEGORY: Final[Mapping[Category, str]] = {
@@ -17,6 +17,45 @@ _CATEGORY: Final[Mapping[Category, str]] = {
 def reference(corpus: Corpus) -> str:
     """Return the Markdown: a list of all rules by category, then each rule in full."""
     return "\n".join(_document(corpus)).rstrip("\n") + "\n"
+
+
+def rule_list(corpus: Corpus) -> str:
+    """Return the Markdown of docs/rule-list.md: one line for each rule, by category."""
+    return "\n".join(_list(corpus)) + "\n"
+
+
+def _list(corpus: Corpus) -> Iterator[str]:
+    yield "# All rules"
+    yield ""
+    yield "<!-- Written by `openwatch rules docs --list --output docs/rule-list.md`. -->"
+    yield ""
+    yield (
+        f"{len(corpus.rules)} rules. `openwatch rules show RULE` tells one in full, and "
+        "`openwatch rules docs` all of them: what is measured on each platform and where it is "
+        "kept, why, the fix, the controls. *Controls* counts those that a rule cites, in all "
+        "frameworks; *Remedy* says whether the rule has one that a machine can apply."
+    )
+    for category, rules in _by_category(corpus):
+        yield from ("", f"## {_CATEGORY[category]}", "")
+        yield "| Rule | What it wants | Severity | Platforms | Controls | Remedy |"
+        yield "|---|---|---|---|--:|---|"
+        for rule in rules:
+            cells = (
+                f"[{rule.id}](../corpus/{category.value}/{rule.id}.yml)",
+                _escaped(rule.title),
+                rule.severity.value,
+                _escaped(platform_names(rule.platforms)),
+                str(sum(len(ids) for ids in rule.references.values())),
+                "yes" if rule.steps() else "no",
+            )
+            yield f"| {' | '.join(cells)} |"
+
+
+def _by_category(corpus: Corpus) -> Iterator[tuple[Category, list[Rule]]]:
+    for category in Category:
+        rules = [r for _, r in sorted(corpus.rules.items()) if r.category is category]
+        if rules:
+            yield category, rules
 
 
 def cited_controls(corpus: Corpus, rule: Rule) -> Iterator[tuple[str, str, tuple[str, ...]]]:
@@ -37,13 +76,11 @@ def _document(corpus: Corpus) -> Iterator[str]:
         f"{len(corpus.rules)} rules. Written by `openwatch rules docs`; [rules.md](rules.md) tells "
         "how a rule is written, [frameworks.md](frameworks.md) which controls rules speak of."
     )
-    for category in Category:
-        rules = [r for _, r in sorted(corpus.rules.items()) if r.category is category]
-        if rules:
-            yield from ("", f"## {_CATEGORY[category]}", "")
-            yield from (f"- [{_escaped(rule.title)}](#{rule.id})" for rule in rules)
-            for rule in rules:
-                yield from _rule(corpus, rule)
+    for category, rules in _by_category(corpus):
+        yield from ("", f"## {_CATEGORY[category]}", "")
+        yield from (f"- [{_escaped(rule.title)}](#{rule.id})" for rule in rules)
+        for rule in rules:
+            yield from _rule(corpus, rule)
 
 
 def _rule(corpus: Corpus, rule: Rule) -> Iterator[str]:
