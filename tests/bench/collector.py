@@ -38,18 +38,28 @@ async def by_item(report: Report, lab: LabSession, image: str = "bookworm") -> N
         items = [item for name, asked in groups.items() for item in PROBES[name].items(asked)]
         empty = await _cpu(transport, host, [])
         costs = {item.id: await _cpu(transport, host, [item]) - empty for item in items}
-        whole = await _cpu(transport, host, items)
+        before = _last_process(host)
+        whole = await _cpu(transport, host, items, together=True)
+        processes = (_last_process(host) - before - 1) / ROUNDS
     finally:
         await transport.aclose()
     group = f"CPU of the collector on the host by item, {len(requests)} facts"
     report.add(group, "all in one program", whole * 1000, "ms")
+    report.add(group, "all in one program: processes", processes, "")
     report.add(group, "an empty program", empty * 1000, "ms")
     for name, cpu in sorted(costs.items(), key=lambda entry: -entry[1])[:SHOWN]:
         report.add(group, name, cpu * 1000, "ms")
 
 
-async def _cpu(transport: Transport, host: LabHost, items: Iterable[Item]) -> float:
-    text = program(items, NONCE)
+def _last_process(host: LabHost) -> int:
+    """The number of a new process on the host: between two of them lie all that were started."""
+    return int(host.exec("echo $$").stdout)
+
+
+async def _cpu(
+    transport: Transport, host: LabHost, items: Iterable[Item], *, together: bool = False
+) -> float:
+    text = program(items, NONCE, together=together)
     seconds: list[float] = []
     for _ in range(ROUNDS):
         before = host.cpu_seconds() or 0.0

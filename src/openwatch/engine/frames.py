@@ -102,7 +102,8 @@ class FrameReader:
                 state.item = item.decode("ascii", "replace")
                 if stream is Stream.OUT:
                     self._opened = time.monotonic()
-            case [b"end", item, status] if stream is Stream.OUT:
+            # An item of a group can be cut anywhere, inside of its mark too: the last word counts.
+            case [b"end", item, status] | [b"ended", item, status, b"."] if stream is Stream.OUT:
                 self._close(item.decode("ascii", "replace"), status)
                 state.item = None
             case [b"end", *_]:
