@@ -109,6 +109,15 @@ def _device_labels(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
     return "".join((*lines, "#end\n")).encode()
 
 
+def _selinux_booleans(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
+    lines: list[str] = []
+    for name, said in host.selinux_booleans.items():
+        running, _, stored = said.partition(" ")
+        lines.append(f"running {name} {int(running == 'on')}")
+        lines.append(f"store {name} {stored or running}")
+    return "".join(f"{line}\n" for line in (*lines, "store", "#end")).encode()
+
+
 def _verify(host: Host, requests: Asked, own: Mapping[str, Trouble]) -> bytes:
     _refuse(own)
     tool = {"dpkg": "dpkg", "rpm": "rpm"}[host.package_format]
@@ -128,5 +137,6 @@ RENDERERS: Final[Mapping[str, Callable[[Host, Asked, Mapping[str, Trouble]], byt
     "apparmor": _apparmor,
     "context": _context,
     "device_labels": _device_labels,
+    "selinux_booleans": _selinux_booleans,
     "verify": _verify,
 }

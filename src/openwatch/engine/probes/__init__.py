@@ -10,7 +10,12 @@ from openwatch.engine.probes.audit import AuditLogProbe, AuditProbe
 from openwatch.engine.probes.base import Item, Probe
 from openwatch.engine.probes.boot import BootProbe
 from openwatch.engine.probes.certificates import CertificatesProbe
-from openwatch.engine.probes.confinement import AppArmorProbe, ContextProbe, DeviceLabelsProbe
+from openwatch.engine.probes.confinement import (
+    AppArmorProbe,
+    BooleansProbe,
+    ContextProbe,
+    DeviceLabelsProbe,
+)
 from openwatch.engine.probes.desktop import DconfProbe
 from openwatch.engine.probes.devices import BlocksProbe, LinkProbe, ProcessorProbe
 from openwatch.engine.probes.files import ContentProbe, StatProbe
@@ -47,6 +52,7 @@ PROBES: Final[Mapping[str, Probe]] = {
         AppArmorProbe(),
         ContextProbe(),
         DeviceLabelsProbe(),
+        BooleansProbe(),
         VerifyProbe(),
         PasswdProbe(),
         GroupProbe(),

@@ -241,3 +241,67 @@ echo '#end'
                 return CouldNot(Reason.UNPARSABLE, f"Unexpected line {row[:80]!r}.")
             found[path] = label
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Booleans:
+    """The booleans of the SELinux policy, by name: on or off.
+
+    ``persisted`` are those of the policy store, which the next boot loads; ``local`` those that
+    were set there with `setsebool -P`. ``persisted`` is ``None`` where nothing told it.
+    """
+
+    running: Mapping[str, bool]
+    local: Mapping[str, bool]
+    persisted: Mapping[str, bool] | None
+
+
+class BooleansProbe(TableProbe):
+    """The booleans of the SELinux policy, in the kernel and in the policy store.
+
+    /sys/fs/selinux/booleans/NAME holds the value and the pending one. What was set for good stands
+    in booleans.local of the store; all values of the store are known to semanage(8) alone.
+    """
+
+    name = "selinux_booleans"
+    command = "getsebool -a; semanage boolean -l -n"
+    seconds = 30
+    body = r"""
+d=/sys/fs/selinux/booleans
+[ -e /sys/fs/selinux/enforce ] || { echo 'SELinux is off' >&2; exit 1; }
+[ -r $d ] && [ -x $d ] || { echo "$d: Permission denied" >&2; exit 1; }
+grep -H '' $d/* | sed "s,^$d/\([^:]*\):\([01]\) .*,running \1 \2,"
+t=$(sed -n 's/^[[:space:]]*SELINUXTYPE[[:space:]]*=[[:space:]]*\([A-Za-z0-9_-]*\).*/\1/p' \
+  /etc/selinux/config | tail -n1)
+s=/var/lib/selinux/${t:-targeted}/active
+[ -x "$s" ] || { echo "$s: Permission denied" >&2; exit 1; }
+if [ -e "$s/booleans.local" ]; then
+  l=$(cat "$s/booleans.local") || exit 1
+  printf '%s\n' "$l" | sed -n 's/^\([A-Za-z0-9_]*\)=\([01]\)$/local \1 \2/p'
+fi
+if command -v semanage >/dev/null 2>&1; then
+  p=$(semanage boolean -l -n) || exit 1
+  printf '%s\n' "$p" |
+    sed -nE 's/^([A-Za-z0-9_]+) +\((on|off) *, *(on|off)\).*/store \1 \3/p'
+  echo store
+fi
+echo '#end'
+"""
+
+    def parse(self, text: str) -> Booleans | CouldNot:
+        rows = text.split("\n")
+        if rows[-2:] != ["#end", ""]:
+            return CouldNot(Reason.UNPARSABLE, "The list of booleans is cut short.")
+        tables: dict[str, dict[str, bool]] = {"running": {}, "local": {}, "store": {}}
+        for row in rows[:-2]:
+            if row == "store":
+                continue
+            match = _BOOLEAN.fullmatch(row)
+            if match is None:
+                return CouldNot(Reason.UNPARSABLE, f"Unexpected line {row[:80]!r}.")
+            tables[match[1]][match[2]] = match[3] in ("1", "on")
+        told = "store" in rows and bool(tables["store"])
+        return Booleans(tables["running"], tables["local"], tables["store"] if told else None)
+
+
+_BOOLEAN: Final = re.compile(r"(running|local|store) ([A-Za-z0-9_]+) (0|1|on|off)")

@@ -32,6 +32,7 @@ from openwatch.engine.subjects.confinement import (
     AppArmorSubject,
     ContextSubject,
     DeviceLabelSubject,
+    SelinuxBooleanSubject,
 )
 from openwatch.engine.subjects.crypto import CryptoPolicySubject
 from openwatch.engine.subjects.dconf import DconfDatabaseSubject, DconfSubject
@@ -165,6 +166,7 @@ class Check(_Model):
     apparmor_profile: AppArmorSubject | None = None
     context: ContextSubject | None = None
     device_label: DeviceLabelSubject | None = None
+    selinux_boolean: SelinuxBooleanSubject | None = None
     crypto_policy: CryptoPolicySubject | None = None
     package_file: PackageFileSubject | None = None
     account: AccountSubject | None = None
@@ -310,7 +312,8 @@ SUBJECTS: Final = (
     "firewall", "firewall_boot", "open_port", "interface", "chrony", "postfix",
     "file", "line", "sweep", "setting", "sysctl", "sshd", "package", "unit", "mount", "module",
     "socket", "capability", "kernel_argument", "boot_loader", "mounts",
-    "link", "processor", "apparmor_profile", "context", "device_label", "crypto_policy",
+    "link", "processor", "apparmor_profile", "context", "device_label", "selinux_boolean",
+    "crypto_policy",
     "package_file",
     "account", "group",
     "home", "home_file", "home_tree", "init_file", "open_private_key", "root_path", "ssh_client",

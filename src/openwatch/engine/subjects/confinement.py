@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from openwatch.engine.facts import CouldNot, Request
-from openwatch.engine.probes.confinement import Context, Profile
+from openwatch.engine.facts import CouldNot, Reason, Request
+from openwatch.engine.probes.confinement import Booleans, Context, Profile
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Subject, Value
 
@@ -91,4 +91,49 @@ class DeviceLabelSubject(Subject):
                 Record(path, {"label": label, "path": path}, raw=f"{label} {path}")
                 for path, label in found.items()
             )
+        )
+
+
+class SelinuxBooleanSubject(Subject):
+    """A boolean of the SELinux policy: what the kernel obeys now, and what the next boot loads
+    from the policy store (`setsebool -P`). One that the policy does not have is neither.
+    """
+
+    LABEL: ClassVar[str] = "selinux_boolean"
+    FIELDS: ClassVar[Mapping[str, Kind]] = {
+        "running": Kind.FLAG,
+        "configured": Kind.FLAG,
+        "exists": Kind.FLAG,
+    }
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_]+$")
+
+    def title(self) -> str:
+        return f"SELinux boolean {self.name}"
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request("selinux_booleans"),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        found: Booleans | CouldNot = snapshot.read(Request("selinux_booleans"))
+        if isinstance(found, CouldNot):
+            return Selection((Record(self.name, dict.fromkeys(self.FIELDS, found)),))
+        running = found.running.get(self.name)
+        values: dict[str, Value] = {
+            "running": running,
+            "configured": self._configured(found),
+            "exists": running is not None,
+        }
+        return Selection((Record(self.name, values, raw=f"{self.name} = {running}"),))
+
+    def _configured(self, found: Booleans) -> Value:
+        # What was set for good is in the store as well; a store that differs was not built.
+        if self.name in found.local:
+            return found.local[self.name]
+        if found.persisted is not None:
+            return found.persisted.get(self.name)
+        if self.name not in found.running:
+            return None
+        return CouldNot(
+            Reason.TOOL_MISSING, "Only semanage(8) knows what the policy sets, and it is not there."
         )

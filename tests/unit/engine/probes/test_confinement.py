@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openwatch.engine.facts import Fact, Request
+from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.probes.confinement import AppArmorProbe, attachment
+from openwatch.engine.snapshot import make_snapshot
+from openwatch.engine.subjects.confinement import SelinuxBooleanSubject
 
 
 @pytest.mark.parametrize(
@@ -62,3 +66,27 @@ def test_only_programs_with_a_profile_are_kept() -> None:
     )
     assert parsed(output) == {"man": frozenset({"/usr/bin/man"}), "open": frozenset()}
     assert b"/bin/sh" not in AppArmorProbe().clean(output.encode())
+
+
+@pytest.mark.parametrize(
+    ("answer", "name", "running", "configured"),
+    [
+        ("running a 1\nrunning b 0\nstore a on\nstore b on\nstore\n#end\n", "a", True, True),
+        ("running a 1\nrunning b 0\nstore a on\nstore b on\nstore\n#end\n", "b", False, True),
+        ("running a 1\nlocal a 0\n#end\n", "a", True, False),
+        ("running a 1\nlocal a 0\nstore a off\nstore\n#end\n", "a", True, False),
+        ("running a 1\nlocal b 0\n#end\n", "a", True, Reason.TOOL_MISSING),
+        ("running a 1\nstore\n#end\n", "a", True, Reason.TOOL_MISSING),
+        ("running a 1\n#end\n", "b", None, None),
+        ("running a 2\n#end\n", "a", Reason.UNPARSABLE, Reason.UNPARSABLE),
+        ("running a 1\n", "a", Reason.UNPARSABLE, Reason.UNPARSABLE),
+    ],
+)
+def test_a_boolean_of_selinux_is_known_now_and_after_a_boot(
+    answer: str, name: str, running: object, configured: object
+) -> None:
+    fact = Fact(Request("selinux_booleans"), "semanage", answer.encode())
+    snapshot = make_snapshot([fact], taken_at=datetime.now(UTC), privilege="root")
+    (record,) = SelinuxBooleanSubject(name=name).select(snapshot).records
+    seen = [record.values[field] for field in ("running", "configured")]
+    assert [v.reason if isinstance(v, CouldNot) else v for v in seen] == [running, configured]
