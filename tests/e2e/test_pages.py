@@ -58,6 +58,18 @@ def delete_host(page: Page) -> None:
     expect(page.get_by_role("dialog")).to_be_visible()
 
 
+def add_hosts(page: Page) -> None:
+    page.get_by_role("button", name="Add hosts").first.click()
+    expect(page.get_by_role("dialog", name="Add hosts to By hand")).to_be_visible()
+
+
+def write_a_rule(page: Page) -> None:
+    page.get_by_text("Hosts that a rule finds").click()
+    page.get_by_role("textbox", name="Rule").fill("tag = web")
+    expect(page.get_by_text("Finds 1 of 2 hosts.")).to_be_visible()
+    page.get_by_text("What a rule can ask for").click()
+
+
 def enter_a_new_credential(page: Page) -> None:
     page.get_by_role("radiogroup", name="Credential").get_by_text("New").click()
     page.get_by_role("button", name="Test connection").click()
@@ -70,6 +82,7 @@ def wait_for_evidence(page: Page) -> None:
 
 EMPTY: Final = (
     Look("/hosts", "Hosts"),
+    Look("/groups", "Groups"),
     Look("/scans", "Scans"),
     Look("/credentials", "Credentials"),
 )
@@ -100,6 +113,8 @@ def test_a_page_that_is_full(lab: LabSession, product: Product, tabs: Tabs) -> N
     )
     failed = product.scan(broken)
     assert failed["state"] == "failed"
+    group = product.post("/groups", {"name": "Front ends", "rule": "tag = web"})["id"]
+    by_hand = product.post("/groups", {"name": "By hand"})["id"]
     rule = product.get(f"/scans/{scan}/outcomes", verdict="fail")["items"][0]["rule_id"]
 
     page = tabs.open()
@@ -119,6 +134,11 @@ def test_a_page_that_is_full(lab: LabSession, product: Product, tabs: Tabs) -> N
         Look(f"/hosts/{host}?tab=about", "bookworm"),
         Look(f"/hosts/{host}/edit", "Edit bookworm"),
         Look(f"/hosts/{broken}", "a-host-with-a-name"),
+        Look("/groups", "Groups"),
+        Look(f"/groups/{group}", "Front ends"),
+        Look(f"/groups/{by_hand}", "By hand", act=add_hosts),
+        Look("/groups/new", "Add group", act=write_a_rule),
+        Look(f"/groups/{group}/edit", "Edit Front ends"),
         Look("/scans", "Scans"),
         Look(f"/scans/{scan}", "Scan of bookworm"),
         Look(f"/scans/{scan}?rule={rule}", "Scan of bookworm", act=wait_for_evidence),

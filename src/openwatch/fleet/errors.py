@@ -85,3 +85,58 @@ PASSPHRASE_WITHOUT_KEY: Final = register(
     message="A passphrase was given, but no private key that it could open.",
     fix="Give the private key too, or leave the passphrase out.",
 )
+
+GROUP_UNKNOWN: Final = register(
+    "group.unknown",
+    status=404,
+    message="There is no group {group_id}, or it was removed.",
+    fix="Look for it in the list of groups.",
+)
+GROUP_NOT_FOUND: Final = register(
+    "group.not_found",
+    status=422,
+    message="The group {group_id} does not exist.",
+    fix="Choose one from the list of groups.",
+)
+GROUP_EXISTS: Final = register(
+    "group.exists",
+    status=409,
+    message="A group with the name {name} exists already.",
+    fix="Choose another name, or change the group that has it.",
+)
+GROUP_LOOP: Final = register(
+    "group.loop",
+    status=422,
+    message="{name} would stand inside itself: {way}.",
+    fix="Choose a group that is not inside this one, or none.",
+)
+GROUP_TOO_DEEP: Final = register(
+    "group.too_deep",
+    status=422,
+    message="Groups would stand in each other more than {limit} deep.",
+    fix="Choose a group that is nearer to the top.",
+)
+GROUP_HAS_GROUPS: Final = register(
+    "group.has_groups",
+    status=409,
+    message="Other groups stand in {name}: {groups}.",
+    fix="Move these groups elsewhere, or remove them first.",
+)
+GROUP_RULE_INVALID: Final = register(
+    "group.rule_invalid",
+    status=422,
+    message="The rule is not understood at character {column}: {problem}.",
+    fix="Compare a field with a value, such as os = debian, and join comparisons by and, or, not.",
+)
+GROUP_RULE_MISSING: Final = register(
+    "group.rule_missing",
+    status=422,
+    message="A group by rule needs a rule.",
+    fix="Say which hosts it holds, such as os = debian and tag = web.",
+)
+GROUP_HOLDS_BY_RULE: Final = register(
+    "group.holds_by_rule",
+    status=409,
+    message="The hosts of {name} are found by its rule, so none can be put in or taken out.",
+    fix="Change its rule, or give the host what the rule asks for.",
+)

@@ -1,4 +1,4 @@
-import type { CredentialQuery, HostQuery, OutcomeQuery, RuleQuery, ScanQuery } from './types';
+import type { CredentialQuery, GroupQuery, HostQuery, OutcomeQuery, RuleQuery, ScanQuery } from './types';
 
 /** Every key of the query cache. One shape of data per key; a list and its facets differ in the second word. */
 export const keys = {
@@ -18,6 +18,15 @@ export const keys = {
     keys: (id: string) => ['hosts', 'keys', id] as const,
     suggestions: (search: string) => ['hosts', 'suggestions', search] as const,
   },
+  groups: {
+    all: ['groups'] as const,
+    list: (query: GroupQuery) => ['groups', 'list', query] as const,
+    choices: ['groups', 'choices'] as const,
+    one: (id: string) => ['groups', 'one', id] as const,
+    ofHost: (id: string) => ['groups', 'of-host', id] as const,
+    preview: (rule: string) => ['groups', 'preview', rule] as const,
+  },
+  ruleFields: ['rule-fields'] as const,
   credentials: {
     all: ['credentials'] as const,
     list: (query: CredentialQuery) => ['credentials', 'list', query] as const,

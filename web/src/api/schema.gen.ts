@@ -156,6 +156,118 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Groups
+         * @description List groups with their hosts added up. Sort by name, created_at or updated_at.
+         */
+        get: operations["list_groups"];
+        put?: never;
+        /**
+         * Create Group
+         * @description Add a group: by hand, or by a rule that finds its hosts.
+         */
+        post: operations["create_group"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Group
+         * @description Get a group.
+         */
+        get: operations["get_group"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete Group
+         * @description Remove a group; its hosts stay. Refused while other groups stand in it.
+         */
+        delete: operations["delete_group"];
+        options?: never;
+        head?: never;
+        /**
+         * Update Group
+         * @description Change a group: fields that are left out stay as they are.
+         */
+        patch: operations["update_group"];
+        trace?: never;
+    };
+    "/api/v1/groups/{group_id}/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change Group Members
+         * @description Put hosts into a group by hand, and take hosts out. Doing it twice changes nothing.
+         */
+        post: operations["change_group_members"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Rule
+         * @description Show what a rule would hold. 422 `group.rule_invalid` tells where it is not understood.
+         */
+        post: operations["preview_rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/groups/rule-fields": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Rule Fields
+         * @description List what a rule can ask for, and how each can be compared.
+         */
+        get: operations["list_rule_fields"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts": {
         parameters: {
             query?: never;
@@ -222,6 +334,26 @@ export interface paths {
          * @description Try to log in to a saved host, and tell which step fails.
          */
         post: operations["test_host_connection"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/hosts/{host_id}/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Groups Of Host
+         * @description List the groups that hold a host themselves.
+         */
+        get: operations["list_groups_of_host"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1005,6 +1137,137 @@ export interface components {
             version: string | null;
         };
         /**
+         * Group
+         * @description A group and what the scans say about its hosts.
+         */
+        Group: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Description */
+            description: string;
+            hosts: components["schemas"]["GroupHosts"];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Inside
+             * @description The groups that it stands in, outermost first.
+             */
+            inside: components["schemas"]["GroupName"][];
+            membership: components["schemas"]["Membership"];
+            /** Name */
+            name: string;
+            /** Parent Id */
+            parent_id: string | null;
+            /** Rule */
+            rule: string | null;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Version */
+            version: number;
+        };
+        /**
+         * GroupCreate
+         * @description A group to add. With a rule it holds the hosts that the rule finds, now and later.
+         */
+        GroupCreate: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /** Name */
+            name: string;
+            /** Parent Id */
+            parent_id?: string | null;
+            /**
+             * Rule
+             * @example os = debian and os_version >= 12 and not tag = lab
+             */
+            rule?: string | null;
+        };
+        /**
+         * GroupHosts
+         * @description The hosts of a group and of all groups in it, added up.
+         */
+        GroupHosts: {
+            failing: components["schemas"]["Failing"];
+            /**
+             * Mean Score
+             * @description The mean of the scores of the measured hosts, from 0 to 1.
+             */
+            mean_score: number | null;
+            /**
+             * Measured
+             * @description How many of them have a score.
+             */
+            measured: number;
+            /** States */
+            states: {
+                [key: string]: number;
+            };
+            /** Total */
+            total: number;
+        };
+        /**
+         * GroupName
+         * @description A group that another stands in.
+         */
+        GroupName: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+        };
+        /**
+         * GroupOfHost
+         * @description A group that holds a host itself, not through a group in it.
+         */
+        GroupOfHost: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            membership: components["schemas"]["Membership"];
+            /** Name */
+            name: string;
+        };
+        /**
+         * GroupUpdate
+         * @description What to change of a group; a field that is left out stays as it is.
+         *
+         *     A rule that is null makes it a group by hand; a group by hand that gets a rule forgets its
+         *     hosts.
+         */
+        GroupUpdate: {
+            /**
+             * Description
+             * @default
+             */
+            description: string;
+            /**
+             * Name
+             * @default
+             */
+            name: string;
+            /** Parent Id */
+            parent_id?: string | null;
+            /** Rule */
+            rule?: string | null;
+        };
+        /**
          * HistoryPoint
          * @description The score of a host after one scan.
          */
@@ -1240,6 +1503,12 @@ export interface components {
             username?: string | null;
         };
         /**
+         * Kind
+         * @description What the values of a field are, which says how they can be compared.
+         * @enum {string}
+         */
+        Kind: "text" | "tags" | "version" | "number" | "address";
+        /**
          * KnownHostKey
          * @description A key that a host showed, or must show.
          */
@@ -1304,6 +1573,38 @@ export interface components {
             state: string;
         };
         /**
+         * MembersChange
+         * @description Hosts to put into a group by hand and hosts to take out of it.
+         */
+        MembersChange: {
+            /**
+             * Add
+             * @default []
+             */
+            add: string[];
+            /**
+             * Remove
+             * @default []
+             */
+            remove: string[];
+        };
+        /**
+         * MembersChanged
+         * @description How many hosts came and went; those that were there, or were not, do not count.
+         */
+        MembersChanged: {
+            /** Added */
+            added: number;
+            /** Removed */
+            removed: number;
+        };
+        /**
+         * Membership
+         * @description How hosts come into a group.
+         * @enum {string}
+         */
+        Membership: "manual" | "rule";
+        /**
          * Meta
          * @description The vocabulary of this server.
          */
@@ -1361,6 +1662,12 @@ export interface components {
              */
             subject: string;
         };
+        /**
+         * Operator
+         * @description How a field is compared with what the rule says.
+         * @enum {string}
+         */
+        Operator: "=" | "!=" | "~" | "!~" | "<" | "<=" | ">" | ">=" | "is set";
         /**
          * Os
          * @description The operating system, as os-release(5) names it.
@@ -1443,6 +1750,15 @@ export interface components {
             /** Total */
             total?: number | null;
         };
+        /** Page[Group] */
+        Page_Group_: {
+            /** Items */
+            items: components["schemas"]["Group"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total?: number | null;
+        };
         /** Page[HistoryPoint] */
         Page_HistoryPoint_: {
             /** Items */
@@ -1478,6 +1794,23 @@ export interface components {
             next_cursor?: string | null;
             /** Total */
             total?: number | null;
+        };
+        /**
+         * PreviewedHost
+         * @description A host that a rule finds.
+         */
+        PreviewedHost: {
+            /** Address */
+            address: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Name */
+            name: string;
+            /** Os */
+            os: string | null;
         };
         /**
          * PrivilegeMode
@@ -1655,6 +1988,19 @@ export interface components {
             };
         };
         /**
+         * RuleField
+         * @description Something that a rule can ask for, and how.
+         */
+        RuleField: {
+            /** Description */
+            description: string;
+            kind: components["schemas"]["Kind"];
+            /** Name */
+            name: string;
+            /** Operators */
+            operators: components["schemas"]["Operator"][];
+        };
+        /**
          * RulePage
          * @description One page of rules.
          */
@@ -1666,6 +2012,29 @@ export interface components {
             next_cursor?: string | null;
             /** Total */
             total?: number | null;
+        };
+        /**
+         * RulePreview
+         * @description What a rule would hold at this moment: how many hosts, and the first of them by name.
+         */
+        RulePreview: {
+            /** Hosts */
+            hosts: components["schemas"]["PreviewedHost"][];
+            /**
+             * Of
+             * @description How many hosts there are.
+             */
+            of: number;
+            /** Total */
+            total: number;
+        };
+        /**
+         * RulePreviewRequest
+         * @description A rule that is being written.
+         */
+        RulePreviewRequest: {
+            /** Rule */
+            rule: string;
         };
         /**
          * RuleText
@@ -2425,12 +2794,280 @@ export interface operations {
             };
         };
     };
+    list_groups: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before. */
+                cursor?: string | null;
+                /** @description Rows per page. */
+                limit?: number;
+                /** @description Text that a row contains. */
+                search?: string | null;
+                /** @description A column; `-` in front of it reverses the order. */
+                sort?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Group_"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupCreate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_group: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    update_group: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the object as it was read, or `*`. */
+                "if-match"?: string | null;
+            };
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupUpdate"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    change_group_members: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MembersChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MembersChanged"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_rule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RulePreviewRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulePreview"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_rule_fields: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleField"][];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_hosts: {
         parameters: {
             query?: {
                 /** @description next_cursor of the page before. */
                 cursor?: string | null;
                 environment?: string[];
+                /** @description In it, or in a group in it. */
+                group?: string[];
                 /** @description Rows per page. */
                 limit?: number;
                 /** @description As in the facets: `debian 12`. */
@@ -2635,6 +3272,37 @@ export interface operations {
             };
         };
     };
+    list_groups_of_host: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupOfHost"][];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_host_history: {
         parameters: {
             query?: {
@@ -2814,6 +3482,8 @@ export interface operations {
         parameters: {
             query?: {
                 environment?: string[];
+                /** @description In it, or in a group in it. */
+                group?: string[];
                 /** @description As in the facets: `debian 12`. */
                 os?: string[];
                 score_below?: number | null;

@@ -12,6 +12,11 @@ export type HostFacets = Schemas['HostFacets'];
 export type HostOutcome = Schemas['HostOutcome'];
 export type HistoryPoint = Schemas['HistoryPoint'];
 export type KnownHostKey = Schemas['KnownHostKey'];
+export type Group = Schemas['Group'];
+export type GroupCreate = Schemas['GroupCreate'];
+export type GroupUpdate = Schemas['GroupUpdate'];
+export type MembersChange = Schemas['MembersChange'];
+export type RulePreview = Schemas['RulePreview'];
 export type Credential = Schemas['Credential'];
 export type CredentialCreate = Schemas['CredentialCreate'];
 export type CredentialUpdate = Schemas['CredentialUpdate'];
@@ -43,6 +48,7 @@ export type HostQuery = Omit<Query<'list_hosts'>, 'cursor' | 'limit'>;
 export type ScanQuery = Omit<Query<'list_scans'>, 'cursor' | 'limit'>;
 export type OutcomeQuery = Omit<Query<'list_scan_outcomes'>, 'cursor' | 'limit'>;
 export type RuleQuery = Omit<Query<'list_rules'>, 'cursor' | 'limit'>;
+export type GroupQuery = Omit<Query<'list_groups'>, 'cursor' | 'limit'>;
 export type CredentialQuery = Omit<Query<'list_credentials'>, 'cursor' | 'limit'>;
 
 // test/contract.test.ts proves that each list holds every value that the API names.

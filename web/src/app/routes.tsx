@@ -3,6 +3,7 @@ import { createRootRouteWithContext, createRoute, lazyRouteComponent, Outlet, re
 import { sessionQuery, setupQuery } from '@/api/queries/session';
 import { NotFoundPage } from '@/pages/errors/NotFoundPage';
 import { RouteErrorPage } from '@/pages/errors/RouteErrorPage';
+import { groupsSearch } from '@/pages/groups/search';
 import { hostSearch } from '@/pages/host/search';
 import { hostsSearch } from '@/pages/hosts/search';
 import { rulesSearch } from '@/pages/rules/search';
@@ -99,6 +100,32 @@ const hostEdit = createRoute({
   component: lazyRouteComponent(() => import('@/pages/host-form/EditHostPage'), 'EditHostPage'),
 });
 
+const groups = createRoute({
+  getParentRoute: () => app,
+  path: '/groups',
+  validateSearch: groupsSearch,
+  component: lazyRouteComponent(() => import('@/pages/groups/GroupsPage'), 'GroupsPage'),
+});
+
+const groupNew = createRoute({
+  getParentRoute: () => app,
+  path: '/groups/new',
+  component: lazyRouteComponent(() => import('@/pages/group-form/AddGroupPage'), 'AddGroupPage'),
+});
+
+const group = createRoute({
+  getParentRoute: () => app,
+  path: '/groups/$groupId',
+  validateSearch: hostsSearch,
+  component: lazyRouteComponent(() => import('@/pages/group/GroupPage'), 'GroupPage'),
+});
+
+const groupEdit = createRoute({
+  getParentRoute: () => app,
+  path: '/groups/$groupId/edit',
+  component: lazyRouteComponent(() => import('@/pages/group-form/EditGroupPage'), 'EditGroupPage'),
+});
+
 const scans = createRoute({
   getParentRoute: () => app,
   path: '/scans',
@@ -157,6 +184,10 @@ export const routeTree = root.addChildren([
     hostNew,
     host,
     hostEdit,
+    groups,
+    groupNew,
+    group,
+    groupEdit,
     scans,
     scan,
     rules,

@@ -3,6 +3,7 @@ import type { CSSProperties } from 'react';
 /** Our own line icons on a 16 px grid, drawn with one stroke so that they sit well beside 13 px text. */
 const PATHS = {
   host: 'M2.5 3.5h11v4h-11zM2.5 8.5h11v4h-11zM5 5.5h.01M5 10.5h.01',
+  group: 'M2.5 2.5h5v5h-5zM8.5 8.5h5v5h-5zM10 2.5h3.5V6M6 13.5H2.5V10',
   scan: 'M2.5 5.5v-2a1 1 0 0 1 1-1h2M10.5 2.5h2a1 1 0 0 1 1 1v2M13.5 10.5v2a1 1 0 0 1-1 1h-2M5.5 13.5h-2a1 1 0 0 1-1-1v-2M4.5 8h7',
   rule: 'M6 4h7.5M6 8h7.5M6 12h7.5M2.5 4l.8.8L4.6 3.4M2.5 8l.8.8L4.6 7.4M2.5 12l.8.8 1.3-1.4',
   key: 'M8.2 7.8l5.3-5.3M11.5 4.5l1.8 1.8M9.8 6.2l1.2 1.2M8.5 10.5a3 3 0 1 1-6 0 3 3 0 0 1 6 0z',

@@ -6,7 +6,7 @@ import { Icon } from './Icon';
 import classes from './Page.module.css';
 
 export interface Crumb {
-  to: '/hosts' | '/scans' | '/rules' | '/credentials';
+  to: '/hosts' | '/groups' | '/scans' | '/rules' | '/credentials';
   label: string;
 }
 

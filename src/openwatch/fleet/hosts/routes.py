@@ -27,10 +27,16 @@ def _filters(
     os: Annotated[list[str], Query(description="As in the facets: `debian 12`.")] = [],  # noqa: B006
     environment: Annotated[list[str], Query()] = [],  # noqa: B006
     tag: Annotated[list[str], Query()] = [],  # noqa: B006
+    group: Annotated[list[UUID], Query(description="In it, or in a group in it.")] = [],  # noqa: B006
     score_below: Annotated[float | None, Query(ge=0, le=1.01)] = None,
 ) -> HostFilters:
     return HostFilters(
-        state=state, os=os, environment=environment, tag=tag, score_below=score_below
+        state=state,
+        os=os,
+        environment=environment,
+        tag=tag,
+        group=group,
+        score_below=score_below,
     )
 
 

@@ -149,6 +149,7 @@ class HostFilters(BaseModel):
     os: list[str] = []
     environment: list[str] = []
     tag: list[str] = []
+    group: list[UUID] = []
     score_below: float | None = None
 
     def without(self, dimension: str) -> Self:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from openwatch.db.keyset import parse_order
 from openwatch.fleet import errors
+from openwatch.fleet.groups import service as groups
 from openwatch.fleet.hosts import store
 from openwatch.fleet.hosts.schema import (
     Failing,
@@ -90,16 +91,18 @@ async def list_hosts(
 ) -> Page[Host]:
     """Return one page of hosts; raises ``request.sort_invalid``, ``request.cursor_invalid``."""
     order = parse_order(sort, store.SORT_KEYS, default="name")
+    wanted = await _selection(conn, filters)
     rows, next_cursor = await store.page(
-        conn, filters=filters, order=order, cursor=cursor, limit=limit
+        conn, wanted=wanted, order=order, cursor=cursor, limit=limit
     )
-    total = await store.count(conn, filters)
+    total = await store.count(conn, wanted)
     return Page(items=[_host(row) for row in rows], next_cursor=next_cursor, total=total)
 
 
 async def facets(conn: AsyncConnection, filters: HostFilters) -> HostFacets:
     """Return how many hosts there are by each value of each filter."""
-    return HostFacets.model_validate(await store.facets(conn, filters))
+    wanted = await _selection(conn, filters)
+    return HostFacets.model_validate(await store.facets(conn, wanted))
 
 
 async def get(conn: AsyncConnection, host_id: UUID) -> Host:
@@ -214,6 +217,10 @@ def _ended(scan: EndedScan) -> dict[str, Any]:
         "last_scan_finished_at": scan.finished_at,
         "last_scan_failure_code": scan.failure_code,
     }
+
+
+async def _selection(conn: AsyncConnection, filters: HostFilters) -> store.Selection:
+    return store.Selection(filters, await groups.hosts_of(conn, filters.group))
 
 
 async def _check_name(tx: AsyncConnection, host_id: UUID, name: str) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
@@ -65,6 +65,18 @@ _SEARCHED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """Which hosts are wanted: the filters, and the condition of the groups that they name."""
+
+    filters: HostFilters
+    within: ColumnElement[bool] | None = None
+
+    def without(self, dimension: str) -> Self:
+        """Return the selection without one of its filters."""
+        return replace(self, filters=self.filters.without(dimension))
+
+
+@dataclass(frozen=True, slots=True)
 class Way:
     """One server on the way to a host."""
 
@@ -78,21 +90,21 @@ class Way:
 
 
 async def page(
-    conn: AsyncConnection, *, filters: HostFilters, order: Order, cursor: str | None, limit: int
+    conn: AsyncConnection, *, wanted: Selection, order: Order, cursor: str | None, limit: int
 ) -> tuple[Sequence[RowMapping], str | None]:
     """Return the rows of one page and the cursor of the next."""
-    statement = _matching(select(hosts), filters)
+    statement = _matching(select(hosts), wanted)
     statement = select_page(statement, order=order, id_column=hosts.c.id, cursor=cursor)
     rows = (await conn.execute(statement.limit(limit + 1))).mappings().all()
     return cut_page(rows, order=order, limit=limit)
 
 
-async def count(conn: AsyncConnection, filters: HostFilters) -> int:
-    statement = _matching(select(func.count()).select_from(hosts), filters)
+async def count(conn: AsyncConnection, wanted: Selection) -> int:
+    statement = _matching(select(func.count()).select_from(hosts), wanted)
     return (await conn.execute(statement)).scalar_one()
 
 
-async def facets(conn: AsyncConnection, filters: HostFilters) -> dict[str, dict[str, int]]:
+async def facets(conn: AsyncConnection, wanted: Selection) -> dict[str, dict[str, int]]:
     """Return counts by value for each dimension; a dimension's own filter does not narrow it."""
     columns: dict[str, ColumnElement[Any]] = {
         "state": hosts.c.state,
@@ -103,7 +115,7 @@ async def facets(conn: AsyncConnection, filters: HostFilters) -> dict[str, dict[
     branches = [
         _matching(
             select(literal(dimension).label("dimension"), column.label("value")),
-            filters.without(dimension),
+            wanted.without(dimension),
         )
         for dimension, column in columns.items()
     ]
@@ -191,8 +203,11 @@ async def way(conn: AsyncConnection, host_id: UUID, *, most: int) -> Sequence[Wa
     return [Way(*row) for row in await conn.execute(statement)]
 
 
-def _matching(statement: Q, filters: HostFilters) -> Q:
+def _matching(statement: Q, wanted: Selection) -> Q:
+    filters = wanted.filters
     statement = statement.where(LIVE)
+    if wanted.within is not None:
+        statement = statement.where(wanted.within)
     if filters.search and (text := filters.search.strip()):
         found = [column.icontains(text, autoescape=True) for column in _SEARCHED]
         tags = func.array_to_string(hosts.c.tags, "\n")
@@ -204,8 +219,8 @@ def _matching(statement: Q, filters: HostFilters) -> Q:
     if filters.environment:
         statement = statement.where(hosts.c.environment.in_(filters.environment))
     if filters.tag:
-        wanted = type_coerce(filters.tag, hosts.c.tags.type)
-        statement = statement.where(hosts.c.tags.overlap(wanted))
+        tags = type_coerce(filters.tag, hosts.c.tags.type)
+        statement = statement.where(hosts.c.tags.overlap(tags))
     if filters.score_below is not None:
         statement = statement.where(hosts.c.score < filters.score_below)
     return statement

@@ -18,6 +18,8 @@ export interface Touched {
   deletedHosts: Set<string>;
   hostListChanged: boolean;
   scanListChanged: boolean;
+  groupsChanged: boolean;
+  groupHostsChanged: boolean;
   credentialsChanged: boolean;
   hostKeys: Set<string>;
   finishedHosts: Set<string>;
@@ -30,6 +32,8 @@ export function summarize(events: readonly ServerEvent[]): Touched {
     deletedHosts: new Set(),
     hostListChanged: false,
     scanListChanged: false,
+    groupsChanged: false,
+    groupHostsChanged: false,
     credentialsChanged: false,
     hostKeys: new Set(),
     finishedHosts: new Set(),
@@ -42,6 +46,8 @@ export function summarize(events: readonly ServerEvent[]): Touched {
 function add(touched: Touched, event: ServerEvent): void {
   const { kind, subject, host_id: hostId } = event;
   if (kind.startsWith('credential.')) touched.credentialsChanged = true;
+  if (kind.startsWith('group.')) touched.groupsChanged = true;
+  if (kind === 'group.updated' || kind === 'group.hosts_changed') touched.groupHostsChanged = true;
   if (kind === 'host.deleted') touched.deletedHosts.add(subject.id);
   if (kind === 'host.created' || kind === 'host.deleted') touched.hostListChanged = true;
   if (kind === 'host.created' || kind === 'host.updated') touched.hosts.add(subject.id);
@@ -76,7 +82,7 @@ export async function applyTouched(client: QueryClient, touched: Touched): Promi
     client.setQueriesData<Pages<Page<Host>>>({ queryKey: keys.hosts.lists }, (pages) => removeRow(pages, id));
     client.removeQueries({ queryKey: keys.hosts.one(id), type: 'inactive' });
   }
-  refreshLists(keys.hosts.lists, touched.hosts, touched.hostListChanged);
+  refreshLists(keys.hosts.lists, touched.hosts, touched.hostListChanged || touched.groupHostsChanged);
   if (touched.hosts.size <= ROWS_PER_BURST) {
     for (const id of touched.hosts) work.push(refreshHost(client, id));
   } else {
@@ -89,6 +95,9 @@ export async function applyTouched(client: QueryClient, touched: Touched): Promi
     invalidate(['scans', 'one']);
   }
   if (touched.hosts.size > 0 || touched.hostListChanged) invalidate(keys.hosts.allFacets);
+  // Its hosts are added up in a group, and a rule may find it now.
+  if (touched.groupsChanged || touched.hostListChanged || touched.hosts.size > 0) invalidate(keys.groups.all);
+  if (touched.groupHostsChanged) invalidate(keys.hosts.allFacets);
   if (touched.credentialsChanged) invalidate(keys.credentials.all);
   for (const id of touched.hostKeys) invalidate(keys.hosts.keys(id));
   for (const id of touched.finishedHosts) {

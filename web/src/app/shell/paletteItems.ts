@@ -60,12 +60,14 @@ export function usePaletteItems(destinations: readonly Destination[], onHelp: ()
 function useActions(onHelp: () => void): PaletteItem[] {
   const navigate = useNavigate();
   const canAddHost = useCan('host:write');
+  const canAddGroup = useCan('group:write');
   const canAddCredential = useCan('credential:write');
   const { setColorScheme } = useMantineColorScheme();
   const signOut = useSignOut();
   const leave = () => signOut.mutate(undefined, { onSettled: () => void navigate({ to: '/sign-in' }) });
   const all: (PaletteItem & { allowed?: boolean })[] = [
     { id: 'add-host', label: 'Add host', icon: 'plus', run: () => void navigate({ to: '/hosts/new' }), allowed: canAddHost },
+    { id: 'add-group', label: 'Add group', icon: 'plus', run: () => void navigate({ to: '/groups/new' }), allowed: canAddGroup },
     {
       id: 'add-credential',
       label: 'Add credential',

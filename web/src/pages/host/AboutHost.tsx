@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useState } from 'react';
 import { credentialQuery } from '@/api/queries/credentials';
+import { groupsOfHostQuery } from '@/api/queries/groups';
 import { hostKeysQuery, hostQuery, useForgetHostKey, useTestHostConnection } from '@/api/queries/hosts';
 import { scanQuery } from '@/api/queries/scans';
 import type { Host, KnownHostKey } from '@/api/types';
@@ -25,6 +26,7 @@ export function AboutHost({ host }: { host: Host }) {
     <div className={classes.about}>
       <SystemCard host={host} />
       <AccessCard host={host} />
+      <GroupsCard host={host} />
       <KeysCard host={host} />
     </div>
   );
@@ -76,6 +78,27 @@ function AccessCard({ host }: { host: Host }) {
           ['Host key', POLICY_TEXT[host.host_key_policy]],
         ]}
       />
+    </Card>
+  );
+}
+
+function GroupsCard({ host }: { host: Host }) {
+  const canRead = useCan('group:read');
+  const groups = useQuery({ ...groupsOfHostQuery(host.id), enabled: canRead });
+  if (!canRead) return null;
+  return (
+    <Card title="Groups">
+      {groups.isPending && <Skeleton height={24} />}
+      {groups.isError && <ErrorBanner error={groups.error} />}
+      {groups.data?.length === 0 && <p className={classes.faint}>In no group.</p>}
+      {groups.data?.map((group) => (
+        <p key={group.id}>
+          <Link to="/groups/$groupId" params={{ groupId: group.id }}>
+            {group.name}
+          </Link>{' '}
+          <span className={classes.faint}>{group.membership === 'rule' ? 'found by its rule' : 'chosen by hand'}</span>
+        </p>
+      ))}
     </Card>
   );
 }

@@ -1,4 +1,4 @@
-import type { HostFacets } from '@/api/types';
+import type { Group, HostFacets } from '@/api/types';
 import { HOST_STATES } from '@/api/types';
 import { orAbsent } from '@/app/search';
 import type { ActiveFilter } from '@/components/ActiveFilters';
@@ -14,10 +14,12 @@ type Change = (patch: Partial<HostsSearch>) => void;
 interface Props {
   search: HostsSearch;
   facets: HostFacets | undefined;
+  /** The groups to choose from; left out where the list is that of one group. */
+  groups?: readonly Group[];
   onChange: Change;
 }
 
-export function HostFilters({ search, facets, onChange }: Props) {
+export function HostFilters({ search, facets, groups = [], onChange }: Props) {
   return (
     <div className={filterClasses.bar} role="search" aria-label="Hosts">
       <SearchInput
@@ -55,6 +57,14 @@ export function HostFilters({ search, facets, onChange }: Props) {
         value={search.tag ?? []}
         onChange={(value) => onChange({ tag: orAbsent(value) })}
       />
+      {groups.length > 0 && (
+        <FacetFilter
+          label="Group"
+          options={groups.map(({ id, name, hosts }) => ({ value: id, label: name, count: hosts.total }))}
+          value={search.group ?? []}
+          onChange={(value) => onChange({ group: orAbsent(value) })}
+        />
+      )}
     </div>
   );
 }
@@ -66,7 +76,11 @@ function facetOptions(counts: Record<string, number> | undefined): FacetOption[]
 }
 
 /** Every filter that is on, in words, with the way to take it off. */
-export function activeHostFilters(search: HostsSearch, onChange: Change): ActiveFilter[] {
+export function activeHostFilters(
+  search: HostsSearch,
+  onChange: Change,
+  groups: readonly Group[] = [],
+): ActiveFilter[] {
   const filters: ActiveFilter[] = [];
   if (search.search) {
     filters.push({ text: `Search is “${search.search}”`, clear: () => onChange({ search: undefined }) });
@@ -84,6 +98,10 @@ export function activeHostFilters(search: HostsSearch, onChange: Change): Active
   }
   if (search.tag) {
     filters.push({ text: `Tag is ${search.tag.join(' or ')}`, clear: () => onChange({ tag: undefined }) });
+  }
+  if (search.group) {
+    const names = search.group.map((id) => groups.find((group) => group.id === id)?.name ?? 'a removed group');
+    filters.push({ text: `Group is ${names.join(' or ')}`, clear: () => onChange({ group: undefined }) });
   }
   return filters;
 }

@@ -1,5 +1,6 @@
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
+import { groupChoicesQuery } from '@/api/queries/groups';
 import { hostFacetsQuery, hostListQuery } from '@/api/queries/hosts';
 import { allItems, totalOf } from '@/api/queries/paging';
 import { useCan } from '@/app/session';
@@ -23,12 +24,14 @@ export function HostsPage() {
   const query = hostQueryOf(search);
   const hosts = useInfiniteQuery(hostListQuery(query));
   const facets = useQuery(hostFacetsQuery(query));
+  const canReadGroups = useCan('group:read');
+  const groups = useQuery({ ...groupChoicesQuery, enabled: canReadGroups }).data ?? [];
   const canWrite = useCan('host:write');
   const rows = allItems(hosts.data);
 
   const change = (patch: Partial<HostsSearch>) =>
     void navigate({ search: (current) => ({ ...current, ...patch }), replace: true });
-  const filters = activeHostFilters(search, change);
+  const filters = activeHostFilters(search, change, groups);
   const clearAll = () => void navigate({ search: { sort: search.sort }, replace: true });
 
   useShortcut('n', () => void navigate({ to: '/hosts/new' }), {
@@ -45,7 +48,7 @@ export function HostsPage() {
         <FirstHost canAdd={canWrite} />
       ) : (
         <>
-          <HostFilters search={search} facets={facets.data} onChange={change} />
+          <HostFilters search={search} facets={facets.data} groups={groups} onChange={change} />
           {hosts.isError && rows.length > 0 && <ErrorBanner error={hosts.error} />}
           <Card flush>
             {hosts.isError && rows.length === 0 ? (

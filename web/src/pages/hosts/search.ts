@@ -7,6 +7,7 @@ export interface HostsSearch {
   os?: string[];
   environment?: string[];
   tag?: string[];
+  group?: string[];
   sort?: string;
 }
 
@@ -17,6 +18,7 @@ export function hostsSearch(raw: Record<string, unknown>): HostsSearch {
     os: many(raw.os),
     environment: many(raw.environment),
     tag: many(raw.tag),
+    group: many(raw.group),
     sort: one(raw.sort),
   };
 }

@@ -1,0 +1,1 @@
+"""Groups of hosts: listed by hand, or found by a rule."""
