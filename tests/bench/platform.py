@@ -179,7 +179,7 @@ def _scan_all(product: Product, hosts: Sequence[str]) -> int:
     for host in hosts:
         product.start_scan(host)
     deadline = time.monotonic() + GIVE_UP_SECONDS
-    while running := _total(product, "running") + _total(product, "queued"):
+    while running := _total(product, "running", "queued"):
         if time.monotonic() > deadline:
             raise TimeoutError(f"{running} scans are not over")
         most = max(most, _total(product, "running"))
@@ -190,8 +190,8 @@ def _scan_all(product: Product, hosts: Sequence[str]) -> int:
     return most
 
 
-def _total(product: Product, state: str) -> int:
-    return int(product.get("/scans", state=state, limit=1)["total"])
+def _total(product: Product, *states: str) -> int:
+    return int(product.get("/scans", state=list(states), limit=1)["total"])
 
 
 def _stored(product: Product) -> int:
