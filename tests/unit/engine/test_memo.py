@@ -132,6 +132,20 @@ def test_the_scopes_and_traces_that_it_knows_are_bounded(
     assert len(memo._scopes) == 3  # pyright: ignore[reportPrivateUsage]
 
 
+def test_an_outcome_that_is_learnt_again_counts_once(
+    rules: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_SCOPES", 1)
+    memo, taken = Memo(rules, most_bytes=20_000), snapshot(rules)
+    days = (taken, replace(taken, taken_at=TAKEN_AT + timedelta(days=1)))
+    for day in days:
+        alike(rules, memo, day)
+    held = memo.bytes
+    for number in range(100):
+        assert not alike(rules, memo, days[number % 2])
+    assert memo.bytes == held
+
+
 def test_what_rests_on_the_moment_is_judged_each_time(
     rules: Corpus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

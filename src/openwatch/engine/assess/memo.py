@@ -129,8 +129,9 @@ class Memo:
         return outcome
 
     def _keep(self, key: bytes, outcome: Outcome) -> None:
+        before = self._outcomes.pop(key, None)  # of a scope that was forgotten since
+        self._bytes += _weight(outcome) - (0 if before is None else _weight(before))
         self._outcomes[key] = outcome
-        self._bytes += _weight(outcome)
         while self._bytes > self._most_bytes:
             _, oldest = self._outcomes.popitem(last=False)
             self._bytes -= _weight(oldest)
