@@ -79,6 +79,11 @@ def test_only_whole_numbers_are_numbers(text: str) -> None:
         assert int(text.strip()) == number
 
 
+@pytest.mark.parametrize("text", ["0\x1f", "\x1c1", "1\u2003", "1\x85", "1\x0b", "9" * 5000])
+def test_a_number_beside_what_is_no_blank_is_none(text: str) -> None:
+    assert as_number(text) is None
+
+
 @pytest.mark.parametrize(
     ("document", "kind"),
     [

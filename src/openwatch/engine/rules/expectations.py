@@ -245,7 +245,8 @@ def _variable_types(test: str, kind: Kind) -> frozenset[VariableType]:
 
 
 _OCTAL: Final = re.compile(r"[0-7]{3,4}")
-_INTEGER: Final = re.compile(r"[+-]?[0-9]+\Z")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,40}\Z")
+"""More digits are no setting of any program, and int() refuses more than 4300."""
 
 
 def holds(expectation: Expectation, value: Value) -> bool:
@@ -299,8 +300,10 @@ def as_number(value: Value) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, str) and _INTEGER.match(value.strip()):
-        return int(value)
+    if isinstance(value, str):
+        # Blanks alone: int() does not know all that str.strip() takes for one, such as 0x1F.
+        digits = value.strip(" \t\r\n")
+        return int(digits) if _INTEGER.match(digits) else None
     return None
 
 
