@@ -21,8 +21,8 @@ _PRIVATE_KEY: Final = re.compile(
 )
 """A line of a file stands behind a blank: a key without an end ends with its file."""
 _SETTING: Final = re.compile(
-    rb"(?im)^([^\S\n]*[\w.-]*"
-    rb"(?:password|passwd|passphrase|secret|token|authtok|bindpw|psk|wep-key)[\w.-]*"
+    rb"(?im)^([^\S\n]*(?:-[^\S\n]+)?[\"']?[\w.-]*"
+    rb"(?:password|passwd|passphrase|secret|token|authtok|bindpw|psk|wep-key)[\w.-]{0,256}[\"']?"
     rb"[^\S\n]*[=:][^\S\n]*)(?![\"']?(?:yes|no|true|false|on|off|)[\"']?[^\S\n]*$)(?=\S)[^\n]+"
 )
 """``name = value`` with a telling name, but for a flag: PasswordAuthentication is no secret."""
@@ -47,13 +47,41 @@ _GRUB_PASSWORD: Final = re.compile(
     rb"\S+[^\S\n]+)\S+[^\S\n]*$"
 )
 """``password USER CLEARTEXT`` of GRUB; in a PAM file the second word is a control."""
-_URL_PASSWORD: Final = re.compile(rb"(://[^/\s:@]*:)[^/\s@]+(?=@)")
+_KEY: Final = re.compile(
+    rb"(?im)^([^\S\n]*[\w.-]*(?:private|pre-?shared|api|access)[_-]?key[\"']?"
+    rb"[^\S\n]*[=:][^\S\n]*)(?![\"']?[/~])(?=\S)[^\n]+"
+)
+"""``PrivateKey = …`` of WireGuard; a path names where a key is, and is none."""
+_QUOTED: Final = re.compile(
+    rb"(?i)((?:password|passwd|passphrase|secret|token|psk|api[_-]?key)[\"']?"
+    rb"(?:[^\S\n]*:[^\S\n]*|[^\S\n]+))(?:\"[^\"\n]+\"|'[^'\n]+')"
+)
+"""In the middle of a line of JSON, YAML or named.conf(5)."""
+_OPTION: Final = re.compile(
+    rb"(?i)((?<!\S)--?[\w-]*(?:password|passwd|passphrase|secret|token|api-?key)[^\S\n]+)"
+    rb"(?:\"[^\"\n]+\"|'[^'\n]+'|[^\s\"'-][^\s]*)"
+)
+"""``--password VALUE`` of the commands of timers, cron, units and sudoers."""
+_SHORT_OPTION: Final = re.compile(
+    rb"(\bsshpass[^\S\n]+-p[^\S\n]*"
+    rb"|\bmysql(?:dump|admin)?(?:[^\S\n]+(?:[^\s-]|-[^\sp])\S*){0,16}[^\S\n]+-p"
+    rb"|(?<!\S)(?:-u|--user)(?:[^\S\n]*|=)[\"']?[^\s:\"']+:)[^\s\"']+"
+)
+"""sshpass(1), mysql(1), and ``-u USER:PASSWORD`` of curl(1)."""
+_AUTHORIZATION: Final = re.compile(rb"(?i)(\bauthorization:[^\S\n]*\w+[^\S\n]+)[^\s\"']+")
+_URL_PASSWORD: Final = re.compile(rb"(://[^/\s:@]*:)[^/\s]+(?=@)")
+_URL_TOKEN: Final = re.compile(rb"(://)[^/\s:@]{20,}(?=@)")
+"""A user name of so many letters is a token."""
+_ISCSI: Final = re.compile(rb"(\biscsi:[^\s:@/]{1,256}:)[^\s@]{1,256}(?=@)")
+"""dracut.cmdline(7): netroot=iscsi:USER:PASSWORD@…"""
 _LOG_DATABASE: Final = re.compile(rb"(:om(?:mysql|pgsql):(?:[^,\s]+,){3})[^;\s]+")
 
 _BEFORE: Final = (_CRYPT_HASH, _LDAP_HASH, _GRUB_HASH, _PRIVATE_KEY)
-_NAMED: Final = (_SETTING, _ARGUMENT, _BARE)
+_NAMED: Final = (_SETTING, _KEY, _ARGUMENT, _BARE, _QUOTED, _OPTION)
 """None of them looks beyond a line."""
-_AFTER: Final = (_GRUB_PASSWORD, _URL_PASSWORD, _LOG_DATABASE)
+_AFTER: Final = (
+    _GRUB_PASSWORD, _SHORT_OPTION, _AUTHORIZATION, _URL_PASSWORD, _URL_TOKEN, _ISCSI, _LOG_DATABASE,
+)  # fmt: skip
 
 
 def redact(output: bytes) -> bytes:

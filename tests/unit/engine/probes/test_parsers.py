@@ -170,6 +170,22 @@ def test_secrets_are_in_no_fact(name: str, output: bytes) -> None:
         b"hash=$argon2id$v=19$m=65536,t=3,p=4$%s",
         b"-----BEGIN PGP PRIVATE KEY BLOCK-----\n %s\n -----END PGP PRIVATE KEY BLOCK-----",
         b"-----BEGIN PRIVATE KEY-----\n %s",
+        b'  "password": "%s",',
+        b'access-points: {"HOME": {password: "%s"}}',
+        b"- password: %s",
+        b"PrivateKey = %s",
+        b"PresharedKey = %s",
+        b"api_key: %s",
+        b'key "x" { algorithm hmac-sha256; secret "%s"; };',
+        b"5 2 * * * root mysqldump -u root --password %s db",
+        b"5 2 * * * root mysqldump -u root -p%s db",
+        b"5 2 * * * root sshpass -p %s ssh far",
+        b'5 2 * * * root curl -H "Authorization: Bearer %s" https://x.example',
+        b"5 2 * * * root curl --user=anna:%s https://x.example",
+        b"ExecStart=/usr/bin/x --token '%s'",
+        b"deb https://anna:p@%s@repo.example/debian trixie main",
+        b"deb https://ghp0123456789012345%s@repo.example/debian trixie main",
+        b"GRUB_CMDLINE_LINUX=netroot=iscsi:anna:%s@192.0.2.1::3260::iqn.x",
     ],
 )
 def test_secrets_of_any_reader_are_cut_out(line: bytes) -> None:
@@ -194,6 +210,11 @@ def test_secrets_of_any_reader_are_cut_out(line: bytes) -> None:
         b"Password protected systems are watched.",
         b"deb [signed-by=/usr/share/keyrings/a.gpg] https://repo.example/debian trixie main",
         b"PASS_MAX_DAYS\t365",
+        b"-a always,exit -F path=/usr/bin/passwd -F perm=x -k privileged-passwd",
+        b"private_key = /etc/ssl/private/x.key",
+        b"0 1 * * * root tool --password-file /etc/x -u 0",
+        b"deb https://mirror@repo.example/debian trixie main",
+        b"alice ALL = (root) /usr/bin/passwd bob, /usr/bin/mysql -P 3306",
     ],
 )
 def test_policy_is_no_secret(line: bytes) -> None:
@@ -214,3 +235,14 @@ def test_no_password_hash_survives_in_shadow(secret: str, lock: str, scheme: str
     assert secret.encode() not in fact.output
     entries = PROBES["shadow"].read(fact)
     assert entries[0].password in ("set", "locked")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"mysql a " * 8000, b"password" * 8000, b"iscsi:" * 9000, b"-u " * 20000, b"key-" * 9000],
+)
+@pytest.mark.timeout(10)
+def test_hostile_text_is_searched_for_secrets_in_a_moment(text: bytes) -> None:
+    block = b"@ok /etc/*.conf\n=/etc/a.conf\n %s\n\n.\n"
+    (fact,) = facts_of("content", ItemResult(block % text, b"", 0))
+    assert fact.output
