@@ -86,9 +86,10 @@ class Motd:
 # --- the answer
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The connection is reset after this many bytes of answers."""
+    """The connection is reset after this many bytes of answers; with ``once``, a single time."""
 
     after_bytes: int
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

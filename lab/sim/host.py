@@ -247,9 +247,10 @@ class SimHost:
         self, process: asyncssh.SSHServerProcess[bytes], out: bytes, exit_status: int
     ) -> int | None:
         match self.fault:
-            case Drop(after_bytes):
+            case Drop(after_bytes, once):
                 rest = after_bytes - self.tally.bytes_sent
                 if len(out) > rest:
+                    self.fault = None if once else self.fault
                     await self._send(process, out[: max(0, rest)])
                     process.channel.get_connection().abort()
                     return None

@@ -20,13 +20,14 @@ from sqlalchemy import text
 
 from lab.session import LabSession
 from lab.sim import Fault, Recording
+from openwatch.compliance import errors
 from openwatch.compliance.scans import service, store
 from openwatch.compliance.scans.store import Lease
 from openwatch.db import embedded, migrate
 from openwatch.jobs.periodic import recover_jobs
 from openwatch.kit.ids import uuid7
 from openwatch.kit.settings import Settings
-from tests.fixtures.worker import Platform, Workers, running_platform
+from tests.fixtures.worker import ACTIVE, Platform, WorkerProcess, Workers, running_platform
 
 RECOVERED_WITHIN = 60.0
 """Lease and heartbeat run out after 15 seconds; the rest is for a busy machine."""
@@ -147,7 +148,7 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(
         over = await platform.wait_until_over(scan, within=RECOVERED_WITHIN)
         assert (over["state"], over["attempts"]) == ("completed", 2)
         os.kill(frozen.process.pid, signal.SIGCONT)
-        await asyncio.sleep(4)
+        await _said(frozen, "the scan was taken from this worker", "no longer held by this worker")
         assert await platform.get(f"/scans/{scan}") == over
         assert (await platform.get(f"/hosts/{host}/history"))["total"] == 1
         # The one that was frozen works again.
@@ -188,6 +189,44 @@ async def test_every_write_of_a_lost_lease_is_refused(platform: Platform) -> Non
     assert (await platform.get(f"/scans/{scan}"))["state"] == "running"
     async with database.transaction() as tx:
         assert await service.fail(tx, held, problem)
+
+
+@pytest.mark.ac("scans-16")
+async def test_a_scan_that_fails_because_its_host_was_removed_is_cancelled(
+    platform: Platform,
+) -> None:
+    """The worker looked for the host before it had noticed that it should stop."""
+    database = platform.api.database
+    credential = await platform.add_credential(f"k-{uuid4()}", password="pw")
+    host = await platform.add_host(f"h-{uuid4()}", address="10.0.0.1", credential_id=credential)
+    scan = await platform.scan(host)
+    async with database.transaction() as tx:
+        lease = await service.begin(tx, UUID(host), UUID(scan), worker_id=uuid7())
+    assert lease is not None
+    await platform.delete(f"/hosts/{host}")
+    problem = service.Problem("host.not_found", "There is no such host.", "Add it.")
+    async with database.transaction() as tx:
+        assert await service.fail(tx, lease, problem)
+    over = await platform.get(f"/scans/{scan}")
+    assert over["state"] == "cancelled"
+    assert over["failure"]["code"] == errors.HOST_DELETED.code
+
+
+@pytest.mark.ac("scans-06")
+async def test_a_scan_that_fails_while_it_is_cancelled_is_cancelled(platform: Platform) -> None:
+    database = platform.api.database
+    credential = await platform.add_credential(f"k-{uuid4()}", password="pw")
+    host = await platform.add_host(f"h-{uuid4()}", address="10.0.0.1", credential_id=credential)
+    scan = await platform.scan(host)
+    async with database.transaction() as tx:
+        lease = await service.begin(tx, UUID(host), UUID(scan), worker_id=uuid7())
+    assert lease is not None
+    await platform.post(f"/scans/{scan}/cancel", expect=202)
+    problem = service.Problem("host.lost", "The connection was lost.", "Look at the network.")
+    async with database.transaction() as tx:
+        assert await service.fail(tx, lease, problem)
+    over = await platform.get(f"/scans/{scan}")
+    assert (over["state"], over["failure"]) == ("cancelled", None)
 
 
 @pytest.mark.ac("scans-20")
@@ -243,7 +282,7 @@ async def test_a_stopping_worker_finishes_what_needs_seconds(
     async with sim_hosts(1, recording=recording, faults={0: Fault.SLOW(1.5)}) as fleet:
         host = await add_host(platform, fleet)
         scan = await platform.scan(host)
-        await platform.wait_for(scan, "running")
+        await _collects(platform, scan)
         # In a thread: the simulated hosts answer in this one.
         assert await asyncio.to_thread(worker.stop) == 0
         over = await platform.get(f"/scans/{scan}")
@@ -261,7 +300,7 @@ async def test_a_stopping_worker_hands_back_what_needs_longer(
         scan = await platform.scan(host)
         await platform.wait_for(scan, "running")
         worker.process.send_signal(signal.SIGTERM)
-        await asyncio.sleep(0.5)
+        await _said(worker, "waiting for running scans")
         later = await platform.scan(other)
         # In a thread: the simulated hosts answer in this one.
         assert await asyncio.to_thread(worker.stop) == 0
@@ -309,16 +348,17 @@ async def test_a_host_that_is_lost_once_is_scanned_again(
     platform: Platform, workers: Workers, sim_hosts: Any, recording: Recording
 ) -> None:
     workers.start()
-    async with sim_hosts(1, recording=recording, faults={0: Fault.DROP(9000)}) as fleet:
+    async with sim_hosts(1, recording=recording, faults={0: Fault.DROP(9000, once=True)}) as fleet:
         host = await add_host(platform, fleet)
         scan = await platform.scan(host)
-        deadline = time.monotonic() + 20
-        while (await platform.get(f"/scans/{scan}"))["failure"] is None:
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.05)
-        fleet.hosts[0].fault = None
         over = await platform.wait_until_over(scan, within=RECOVERED_WITHIN)
         assert (over["state"], over["attempts"], over["failure"]) == ("completed", 2, None)
+        requeued = [
+            event["data"]["code"]
+            for event in await platform.events(host_id=host)
+            if event["kind"] == "scan.queued" and "code" in event["data"]
+        ]
+        assert requeued == ["host.lost"]
 
 
 @pytest.mark.ac("scans-09")
@@ -328,18 +368,20 @@ async def test_a_cable_that_is_pulled_is_no_result(
     workers.start()
     credential = await platform.add_credential(f"k-{uuid4()}", private_key=lab.key_path.read_text())
     with lab.fresh("bookworm") as target:
-        # A program that the collector asks takes its time.
+        # A program that the collector asks never answers.
         target.exec(
-            "cd /usr/bin && mv dpkg-query dpkg-query.real "
-            "&& printf '#!/bin/sh\\nsleep 8; exec dpkg-query.real \"$@\"\\n' > dpkg-query "
-            "&& chmod 755 dpkg-query"
+            "cd /usr/bin && printf '#!/bin/sh\\ntouch /run/asked; exec sleep 600\\n' >asked "
+            "&& chmod 755 asked && mv asked dpkg-query"
         )
         host = await platform.add_host(
             f"h-{uuid4()}", address=target.address, credential_id=credential
         )
         scan = await platform.scan(host)
         await platform.wait_for(scan, "running")
-        await asyncio.sleep(2)
+        deadline = time.monotonic() + RECOVERED_WITHIN
+        while target.exec("test -e /run/asked", check=False).returncode != 0:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
         target.cut()
         deadline = time.monotonic() + RECOVERED_WITHIN
         while (found := await platform.get(f"/scans/{scan}"))["failure"] is None:
@@ -437,6 +479,24 @@ async def own_database() -> AsyncIterator[tuple[Settings, str]]:
     finally:
         await asyncio.to_thread(embedded.stop, settings)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _collects(platform: Platform, scan: str) -> None:
+    """Wait until a scan is near its end: facts are being read, or were."""
+    deadline = time.monotonic() + RECOVERED_WITHIN
+    while (found := await platform.get(f"/scans/{scan}"))["state"] in ACTIVE:
+        if found["progress"] and found["progress"]["stage"] not in ("connect", "detect"):
+            return
+        assert time.monotonic() < deadline, found
+        await asyncio.sleep(0.05)
+
+
+async def _said(worker: WorkerProcess, *texts: str) -> None:
+    """Wait until a worker's log has one of the texts."""
+    deadline = time.monotonic() + RECOVERED_WITHIN
+    while not any(text in worker.log.read_text() for text in texts):
+        assert time.monotonic() < deadline, worker.log.read_text()
+        await asyncio.sleep(0.05)
 
 
 async def _answers_again(platform: Platform) -> None:
