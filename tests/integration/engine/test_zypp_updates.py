@@ -36,7 +36,11 @@ class SuseHost:
 
     def installed(self, *packages: str) -> None:
         rpm = self.root / "bin" / "rpm"
-        rpm.write_text("#!/bin/sh\ncat <<X\n" + "\n".join(packages) + "\nX\n")
+        listed = "\n".join(packages)
+        rpm.write_text(
+            '#!/bin/sh\n[ "$1" = -qa ] || { echo "* kernel-default"; exit 0; }\n'
+            f"cat <<X\n{listed}\nX\n"
+        )
         rpm.chmod(0o755)
 
     def repository(
@@ -109,9 +113,16 @@ def test_a_security_patch_waits_while_an_older_package_is_there(host: SuseHost, 
 
 @pytest.mark.parametrize("version", ["0:2.0-150600.3.1", "0:2.0-150600.10.1", "1:1.0-1"])
 def test_what_is_new_enough_waits_for_nothing(host: SuseHost, shell: str, version: str) -> None:
-    host.installed(f"toy x86_64 {version}", "toy x86_64 0:1.0-1", "toy i586 0:1.0-1")
+    host.installed(f"toy x86_64 {version}", "toy i586 0:1.0-1")
     host.repository("updates", patch("there", epoch='epoch="0" '))
     assert names(host.asked(shell)) == []
+
+
+def test_only_kernels_may_be_there_in_an_older_version_too(host: SuseHost, shell: str) -> None:
+    both = ("0:1.0-1", "0:2.0-150600.3.1")
+    host.installed(*(f"{name} x86_64 {v}" for name in ("toy", "kernel-default") for v in both))
+    host.repository("updates", patch("of-toy"), patch("of-kernel", "kernel-default"))
+    assert names(host.asked(shell)) == ["of-toy"]
 
 
 def test_a_repository_that_is_off_does_not_count(host: SuseHost, shell: str) -> None:

@@ -113,6 +113,7 @@ class UpdatesProbe(TableProbe):
   [ -n "$l" ] || { echo '#unsaid'; echo '#end'; exit 0; }
   echo "#asked $(( y / 86400 ))"
   {
+    rpm -q --whatprovides 'multiversion(kernel)' --qf '* %{NAME}\n'
     rpm -qa --qf '%{NAME} %{ARCH} %{EPOCHNUM}:%{VERSION}-%{RELEASE}\n' &&
     for f in $l; do
       echo "@"
@@ -129,6 +130,7 @@ class UpdatesProbe(TableProbe):
     }
     function word(s) { gsub(/[| \t\r]/, "", s); return s }
     /^@/ { if (lists && !closed) bad = 1; lists = 1; closed = 0; whole = ($0 == "@end"); next }
+    !lists && $1 == "*" { several[$2] = 1; next }
     !lists { k = $1 " " $2; have[k] = have[k] "," $3; next }
     /^update[ >]/ { t = at("type"); s = at("status"); i = w = v = ""; if (t == "") bad = 1 }
     /^id>/ { i = word(substr($0, 4)) }
@@ -138,8 +140,8 @@ class UpdatesProbe(TableProbe):
       p = at("name"); if (p == "" || at("version") == "") bad = 1
       k = p " " at("arch"); e = at("epoch")
       c = (e == "" ? "0" : e) ":" at("version") "-" at("release")
-      if (t == "security" && s != "retracted" && k in have && !index(have[k] ",", "," c ","))
-        print i "|" v "|" w "|" p "|" word(c) "|" substr(have[k], 2)
+      if (t == "security" && s != "retracted" && k in have && have[k] != "," c)
+        print i "|" v "|" w "|" (p in several ? "*" : "") p "|" word(c) "|" substr(have[k], 2)
     }
     /^\/updates>/ { closed = 1 }
     END { if (bad) print "!"; else if (whole) print "." }' | sort -u || exit 1 ;;
@@ -232,8 +234,8 @@ def _dnf(asked: int, lines: list[str]) -> Updates | CouldNot:
 
 
 def _zypp(asked: int, lines: list[str]) -> Updates | CouldNot:
-    """A patch waits while one of its packages is installed in an older version. Of packages that
-    may be there several times, such as the kernel, the newest counts.
+    """A patch waits while one of its packages is installed in an older version. Of what may be
+    there several times on purpose, the kernel (``*``), the newest counts.
     """
     if "." not in lines:
         return CouldNot(Reason.UNPARSABLE, "The patches of a repository are cut short or garbled.")
@@ -244,8 +246,9 @@ def _zypp(asked: int, lines: list[str]) -> Updates | CouldNot:
         fields = line.split("|")
         if len(fields) != 6 or not fields[0] or not all(fields[3:]):
             return CouldNot(Reason.UNPARSABLE, f"Unexpected line {line[:80]!r}.")
-        patch, severity, issued, _, candidate, installed = fields
-        if any(compare_rpm(version, candidate) >= 0 for version in installed.split(",")):
+        patch, severity, issued, package, candidate, installed = fields
+        enough = [compare_rpm(version, candidate) >= 0 for version in installed.split(",")]
+        if any(enough) if package.startswith("*") else all(enough):
             continue
         published = _day_of_patch(issued)
         if published is None:

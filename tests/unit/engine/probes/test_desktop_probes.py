@@ -107,8 +107,9 @@ ZYPP = """#zypp
 SUSE-SLE-2025-1|important|1747700000|openssl|0:3.1.4-150600.5.27.1|0:3.1.4-150600.5.3.1
 SUSE-SLE-2025-1|important|1747700000|libopenssl3|0:3.1.4-150600.5.27.1|0:3.1.4-150600.5.27.1
 SUSE-SLE-2024-9|moderate|2024-09-01|openssl|0:3.1.4-150600.5.2.1|0:3.1.4-150600.5.3.1
-SUSE-SLE-2025-2|critical|1747800000|kernel-default|0:6.4.0-2.1|0:6.4.0-1.1,0:6.4.0-3.1
-SUSE-SLE-2025-3|critical|1747800000|kernel-default|0:6.4.0-4.1|0:6.4.0-1.1,0:6.4.0-3.1
+SUSE-SLE-2025-2|critical|1747800000|*kernel-default|0:6.4.0-2.1|0:6.4.0-1.1,0:6.4.0-3.1
+SUSE-SLE-2025-4|low|1747800000|toy|0:2.0-1|0:1.0-1,0:2.0-1
+SUSE-SLE-2025-3|critical|1747800000|*kernel-default|0:6.4.0-4.1|0:6.4.0-1.1,0:6.4.0-3.1
 #end
 """
 
@@ -117,7 +118,9 @@ def test_patches_of_zypper_wait_while_something_older_is_installed() -> None:
     """Of several kernels the newest counts."""
     found = UpdatesProbe().parse(ZYPP)
     assert isinstance(found, Updates)
-    assert [entry.name for entry in found.entries] == ["SUSE-SLE-2025-1", "SUSE-SLE-2025-3"]
+    assert [entry.name for entry in found.entries] == [
+        "SUSE-SLE-2025-1", "SUSE-SLE-2025-3", "SUSE-SLE-2025-4",
+    ]  # fmt: skip
     first = found.entries[0]
     assert (first.published, first.severity, first.security) == (
         date(2025, 5, 20), "important", True,
