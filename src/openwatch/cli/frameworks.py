@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
-from openwatch.cli.output import FormOption, OutputForm, console, print_json
+from openwatch.cli.output import FormOption, OutputForm, RulesOption, console, print_json
 from openwatch.engine.rules import Corpus, load_corpus
 from openwatch.engine.rules.coverage import (
     Coverage,
@@ -28,9 +27,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-RulesOption = Annotated[
-    Path | None, typer.Option("--rules", help="Use the rules in this directory.")
-]
 FrameworkArgument = Annotated[
     str, typer.Argument(metavar="FRAMEWORK", help="A framework, e.g. cis_debian12.")
 ]

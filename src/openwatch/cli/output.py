@@ -1,10 +1,11 @@
-"""What the commands share for their output: a console, JSON, and text of hosts made harmless."""
+"""What the commands share: options, a console, JSON, and text of hosts made harmless."""
 
 from __future__ import annotations
 
 import json
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,9 @@ class OutputForm(StrEnum):
 
 
 FormOption = Annotated[OutputForm, typer.Option("--format", "-f", help="Form of the output.")]
+RulesOption = Annotated[
+    Path | None, typer.Option("--rules", help="Use the rules in this directory.")
+]
 
 
 def console() -> Console:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from openwatch.cli.errors import usage_error
-from openwatch.cli.output import FormOption, OutputForm, console, print_json
+from openwatch.cli.output import FormOption, OutputForm, RulesOption, console, print_json
 from openwatch.engine.errors import RULES_INVALID
 from openwatch.engine.rules import Category, Corpus, Rule, Severity, load_corpus
 from openwatch.engine.rules.conflicts import conflicts, duplicates, losses
@@ -28,10 +28,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-RulesOption = Annotated[
-    Path | None, typer.Option("--rules", help="Use the rules in this directory.")
-]
 
 
 @app.command("list")
