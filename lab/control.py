@@ -165,11 +165,11 @@ class Lab:
         waiting: list[HostRecord] = []
         started = time.monotonic()
         for position, record in enumerate(off):
-            record.process = hosts.start(self.place, record, lower=lower[record.image])
-            save(self.place, state)
             if position == 0 and init == AUTO and record.init == SYSTEMD:
                 self._try_systemd(state, record, off, lower)
                 continue
+            record.process = hosts.start(self.place, record, lower=lower[record.image])
+            save(self.place, state)
             waiting.append(record)
             if len(waiting) >= PARALLEL_STARTS:
                 hosts.wait_until_up(self.place, waiting.pop(0))
@@ -188,6 +188,8 @@ class Lab:
     ) -> None:
         """Fall back to the minimal init for all when the first host does not boot systemd."""
         try:
+            record.process = hosts.start(self.place, record, lower=lower[record.image])
+            save(self.place, state)
             hosts.wait_until_up(self.place, record)
         except HostFailedError as failure:
             self._say(f"systemd does not start here, so hosts run a minimal init. {failure}")

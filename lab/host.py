@@ -263,7 +263,7 @@ def _spawn(place: Place, host: HostRecord) -> Process:
     _CHILDREN[child.pid] = child
     process = Process.of(child.pid)
     if process is None:
-        raise HostFailedError(f"Host {host.name} did not start.{_console_end(place, host)}")
+        raise HostFailedError(f"Host {host.name} ended while starting.{_console_end(place, host)}")
     return process
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lab.session import LabHost, LabSession
 
-TIMEOUT = 30
+TIMEOUT = 60
 
 
 def options(lab: LabSession, key: Path | None = None) -> list[str]:
@@ -18,7 +18,7 @@ def options(lab: LabSession, key: Path | None = None) -> list[str]:
         "BatchMode": "yes",
         "IdentitiesOnly": "yes",
         "LogLevel": "ERROR",
-        "ConnectTimeout": "3",
+        "ConnectTimeout": "20",
     }
     flags = [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
     return ["-F", "none", "-i", str(key or lab.key_path), *flags]
@@ -40,7 +40,8 @@ def ssh(
         hop = " ".join(["ssh", *options(lab, key), "-W", "%h:%p", f"scan@{jump.address}"])
         through = ["-o", f"ProxyCommand={hop}"]
     return subprocess.run(
-        ["ssh", *options(lab, key), *through, *extra, f"{user}@{host.address}", command],
+        # ssh_config(5): the first value wins.
+        ["ssh", *extra, *options(lab, key), *through, f"{user}@{host.address}", command],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

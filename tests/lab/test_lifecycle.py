@@ -122,22 +122,28 @@ def test_down_finds_what_a_damaged_state_no_longer_names(own_lab: Lab) -> None:
 
 
 @pytest.mark.ac("lab-05")
-def test_the_next_run_removes_what_a_killed_run_left(lab: LabSession) -> None:
+def test_the_next_run_removes_what_a_killed_run_left(lab: LabSession, tmp_path: Path) -> None:
+    # A home of its own: any lab of this checkout that starts meanwhile would sweep here, too.
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "images").symlink_to(Place.of().images)
     code = (
         "import os, time; from lab.session import lab_session\n"
         "with lab_session('tests-killed') as lab:\n"
         "    print(lab.hosts['bookworm'].name, os.getpid(), flush=True); time.sleep(600)\n"
     )
-    run = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE)
+    environment = {**os.environ, "OPENWATCH_LAB_DIR": str(home)}
+    command = [sys.executable, "-c", code]
+    run = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env=environment)
     assert run.stdout is not None
     _, pid = run.stdout.readline().split()
-    place = Place.of(f"tests-killed-{int(pid)}")
+    place = Place.of(f"tests-killed-{int(pid)}", home=home)
     assert leftovers(place)
     run.send_signal(signal.SIGKILL)
     run.wait()
     run.stdout.close()
     assert processes_naming(place.directory, ("systemd-nspawn",)), "the host outlives the run"
-    assert place.name in sweep_orphans()
+    assert sweep_orphans(home=home) == (place.name,)
     assert leftovers(place) == []
 
 

@@ -32,21 +32,28 @@ async def echo() -> AsyncIterator[int]:
 async def test_a_round_trip_takes_the_latency(echo: int) -> None:
     async with wan("127.0.0.1", echo, latency=0.1) as proxy:
         reader, writer = await asyncio.open_connection(proxy.address, proxy.port)
-        for _ in range(2):
+        taken: list[float] = []
+        for _ in range(5):
             started = time.monotonic()
             writer.write(b"ping")
             assert await reader.read(4) == b"ping"
-            assert 0.1 <= time.monotonic() - started < 0.3
+            taken.append(time.monotonic() - started)
+        assert min(taken) >= 0.1
+        # Whatever else the machine does only adds to it.
+        assert min(taken) < 0.3
         writer.close()
 
 
 async def test_latency_does_not_limit_what_is_under_way(echo: int) -> None:
     async with wan("127.0.0.1", echo, latency=0.1) as proxy:
         reader, writer = await asyncio.open_connection(proxy.address, proxy.port)
-        started = time.monotonic()
-        writer.write(b"big")
-        await reader.readexactly(SIZE)
-        assert time.monotonic() - started < 0.5
+        taken: list[float] = []
+        for _ in range(5):
+            started = time.monotonic()
+            writer.write(b"big")
+            await reader.readexactly(SIZE)
+            taken.append(time.monotonic() - started)
+        assert min(taken) < 0.5
         writer.close()
 
 
