@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.ports import reserved_port
 
 ROOT = Path(__file__).parents[2]
 BUILT_UI = ROOT / "web" / "dist" / "index.html"
@@ -107,8 +108,7 @@ def test_an_installed_wheel_knows_its_rules(installed: Installed) -> None:
 
 @pytest.mark.ac("bootstrap-13", "bootstrap-02")
 def test_an_installed_wheel_starts_serves_its_ui_and_stops(installed: Installed) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = reserved_port()
     data_dir = installed.work / "data"
     environment = {
         **installed.environment,

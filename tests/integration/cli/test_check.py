@@ -21,6 +21,7 @@ import pytest
 from lab.session import LabSession
 from openwatch.engine.facts import Fact, Request
 from openwatch.engine.snapshot import make_snapshot, write_snapshot
+from tests.ports import reserved_port
 
 OPENWATCH = Path(sys.executable).with_name("openwatch")
 FEW = (
@@ -128,8 +129,7 @@ def test_a_broken_rule_file_is_told_with_its_line(tmp_path: Path) -> None:
 
 @pytest.mark.ac("check-cli-05", "check-cli-06")
 def test_hosts_that_cannot_be_scanned_are_told_and_exit_with_3(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        refused = closed.getsockname()[1]
+    refused = reserved_port()
     with socket.create_server(("127.0.0.1", 0)) as web:
 
         def answer() -> None:

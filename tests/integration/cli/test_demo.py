@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.fixtures.running import Browser, free_port
+from tests.fixtures.running import Browser
+from tests.ports import reserved_port
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 400  # the first time on a machine, images of lab hosts are built
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.mark.ac("bootstrap-16")
 def test_the_demonstration_scans_its_hosts_and_leaves_nothing(tmp_path: Path) -> None:
     log = tmp_path / "demo.log"
-    port = free_port()
+    port = reserved_port()
     with log.open("wb") as output:
         demo = subprocess.Popen(
             [sys.executable, "-m", "lab.demo", "--no-browser"],

@@ -16,10 +16,12 @@ from typing import Final
 import pytest
 
 from openwatch.engine.transport import Login, Target, read_identity
-from tests.integration.transport.servers import ADDRESS, closed_port
+from tests.integration.transport.servers import ADDRESS
+from tests.ports import reserved_port
+from tests.processes import end_with_tests
 
 SSHD: Final = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-START_SECONDS: Final = 10
+START_SECONDS: Final = 60
 PRIVSEP: Final = Path("/run/sshd")
 
 
@@ -73,7 +75,7 @@ def own_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnSshd]:
     for name in ("id", "host_key", "ca"):
         new_key(directory / name)
     (directory / "authorized_keys").write_text((directory / "id.pub").read_text())
-    port = closed_port()
+    port = reserved_port()
     config = directory / "sshd_config"
     config.write_text(
         f"ListenAddress {ADDRESS}:{port}\n"
@@ -83,11 +85,12 @@ def own_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnSshd]:
         "PidFile none\nStrictModes no\nUsePAM no\nPermitRootLogin yes\n"
         "PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxSessions 1\n"
     )
-    made = os.getuid() == 0 and not PRIVSEP.exists()
-    if made:
-        PRIVSEP.mkdir(mode=0o755)
+    if os.getuid() == 0:
+        # It stays: every connection of every sshd on this machine needs it.
+        PRIVSEP.mkdir(mode=0o755, exist_ok=True)
     log = (directory / "log").open("wb")
-    server = subprocess.Popen([str(SSHD), "-D", "-e", "-f", str(config)], stderr=log)
+    command = [str(SSHD), "-D", "-e", "-f", str(config)]
+    server = subprocess.Popen(command, stderr=log, preexec_fn=end_with_tests)
     try:
         _wait_for(port, server, directory / "log")
         yield OwnSshd(directory, port, pwd.getpwuid(os.getuid()).pw_name)
@@ -95,8 +98,6 @@ def own_sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnSshd]:
         server.terminate()
         server.wait()
         log.close()
-        if made:
-            PRIVSEP.rmdir()
 
 
 def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
@@ -107,6 +108,11 @@ def _wait_for(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
                 return
         time.sleep(0.02)
     raise AssertionError(f"sshd did not start: {log.read_text()}")
+
+
+def _takes_connections(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as sock:
+        return sock.connect_ex(str(path)) == 0
 
 
 @dataclass(frozen=True)
@@ -128,8 +134,12 @@ def agent(tmp_path: Path) -> Iterator[Agent]:
     path = tmp_path / "agent"
     process = subprocess.Popen(["ssh-agent", "-D", "-a", str(path)], stdout=subprocess.DEVNULL)
     end = time.monotonic() + START_SECONDS
-    while not path.exists() and time.monotonic() < end:
-        time.sleep(0.01)
-    yield Agent(path)
-    process.terminate()
-    process.wait()
+    try:
+        # It binds the socket first and listens later.
+        while not _takes_connections(path):
+            assert time.monotonic() < end, "ssh-agent did not start"
+            time.sleep(0.01)
+        yield Agent(path)
+    finally:
+        process.terminate()
+        process.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -28,8 +27,10 @@ from openwatch.engine.transport import (
     test_connection,
 )
 from openwatch.kit.errors import OpenWatchError
+from tests.fixtures.machine import Clock
 
 WHO = b"id -un\n"
+MOST_LOOKS = 200
 SYSTEMD_SUITES = ("bookworm", "trixie", "bullseye")
 
 
@@ -82,6 +83,11 @@ async def run(transport: Transport, program: bytes, *, privileged: bool = False)
     status = await transport.run(program, privileged=privileged, receive=output.receive)
     assert status == 0, output
     return output
+
+
+async def run_into(output: Output, transport: Transport, program: bytes) -> int:
+    """Run as root, with an output that can be looked at meanwhile; return the exit status."""
+    return await transport.run(program, privileged=True, receive=output.receive)
 
 
 async def code(lab: LabSession, to: Target, *, privileged: bool = False) -> OpenWatchError:
@@ -457,7 +463,7 @@ QUICK = Deadlines(keepalive_interval=0.5, keepalive_count=2)
 
 
 @pytest.mark.ac("transports-16")
-async def test_a_cut_cable_is_a_lost_host(lab: LabSession) -> None:
+async def test_a_cut_cable_is_a_lost_host(lab: LabSession, machine_clock: Clock) -> None:
     with lab.fresh("bookworm") as host:
         output = Output()
         async with connected(lab, target(lab, host, "scan"), deadlines=QUICK) as transport:
@@ -469,11 +475,11 @@ async def test_a_cut_cable_is_a_lost_host(lab: LabSession) -> None:
             while not output.out:
                 await asyncio.sleep(0.02)
             await asyncio.to_thread(host.cut)
-            began = time.monotonic()
+            began = machine_clock()
             with pytest.raises(OpenWatchError) as caught:
                 await running
             assert caught.value.code == "host.lost"
-            assert time.monotonic() - began < 5
+            assert machine_clock() - began < 5
             with pytest.raises(OpenWatchError) as caught:
                 await run(transport, WHO)
             assert caught.value.code == "host.lost"
@@ -499,7 +505,7 @@ async def test_a_killed_session_is_a_lost_host(lab: LabSession) -> None:
 async def left_running(host: LabHost, name: str) -> str:
     """The processes with ``name`` in their arguments, after they had a moment to end."""
     listing = f"pgrep -af '{name}' | grep -v pgrep"
-    for _ in range(40):
+    for _ in range(MOST_LOOKS):
         found = await asyncio.to_thread(host.exec, listing, check=False)
         if not found.stdout.strip():
             return ""
@@ -510,7 +516,7 @@ async def left_running(host: LabHost, name: str) -> str:
 @pytest.mark.ac("transports-17")
 @pytest.mark.parametrize("username", ["root", "scan", "scanpw"])
 async def test_a_flood_is_stopped_at_once_and_leaves_nothing(
-    lab: LabSession, username: str
+    lab: LabSession, username: str, machine_clock: Clock
 ) -> None:
     class EnoughError(Exception):
         pass
@@ -526,10 +532,10 @@ async def test_a_flood_is_stopped_at_once_and_leaves_nothing(
     host = lab.hosts["trixie"]
     to = target(lab, host, username, private_key=key_of(lab), sudo_password=lab.password)
     async with connected(lab, to) as transport:
-        began = time.monotonic()
+        began = machine_clock()
         with pytest.raises(EnoughError):
             await transport.run(b"exec cat /dev/zero\n", privileged=True, receive=receive)
-        assert time.monotonic() - began < 10
+        assert machine_clock() - began < 10
         assert await left_running(host, "cat /dev/zero") == ""
         assert total < 10_000_000
         assert (await run(transport, WHO, privileged=True)).out == b"root\n"
@@ -542,33 +548,36 @@ async def test_a_program_past_its_deadline_goes_no_further_on_the_host(
 ) -> None:
     host = lab.hosts["trixie"]
     to = target(lab, host, username, private_key=key_of(lab), sudo_password=lab.password)
-    mark = f"/run/went-on-{username}"
+    go, mark = f"/run/go-{username}", f"/run/went-on-{username}"
     async with connected(lab, to) as transport:
         with pytest.raises(OpenWatchError) as caught:
             await transport.run(
-                f"sleep 2; echo >{mark}\n".encode(),
+                f"until [ -e {go} ]; do sleep 0.1; done; echo >{mark}\n".encode(),
                 privileged=True,
                 receive=Output().receive,
                 deadline=1,
             )
         assert caught.value.code == "host.command_timeout"
         assert (await run(transport, WHO, privileged=True)).out == b"root\n"
+    await asyncio.to_thread(host.exec, f"touch {go}")
     # sudo passes the signal on to the shell alone: the command that it waits for may end first.
-    assert await left_running(host, "^sleep 2$") == ""
+    assert await left_running(host, "^sleep 0.1$") == ""
+    await asyncio.sleep(0.5)
     assert (await asyncio.to_thread(host.exec, f"ls {mark}", check=False)).returncode != 0
 
 
 @pytest.mark.ac("transports-21")
 async def test_output_arrives_while_the_program_runs(lab: LabSession) -> None:
-    first_at = 0.0
-
-    def receive(stream: Stream, data: bytes) -> None:
-        nonlocal first_at
-        first_at = first_at or time.monotonic()
-
-    async with connected(lab, target(lab, lab.hosts["trixie"], "scan")) as transport:
-        await transport.run(b"echo a; sleep 1; echo b\n", privileged=True, receive=receive)
-        assert time.monotonic() - first_at > 0.9
+    host, output, go = lab.hosts["trixie"], Output(), "/run/go-on"
+    program = f"echo a; until [ -e {go} ]; do sleep 0.1; done; rm {go}; echo b\n".encode()
+    async with connected(lab, target(lab, host, "scan")) as transport:
+        running = asyncio.create_task(run_into(output, transport, program))
+        while output.out != b"a\n":
+            await asyncio.sleep(0.02)
+        assert not running.done()
+        await asyncio.to_thread(host.exec, f"touch {go}")
+        assert await running == 0
+        assert output.out == b"a\nb\n"
 
 
 @pytest.mark.ac("transports-21")
@@ -619,13 +628,11 @@ async def test_the_password_is_seen_nowhere_on_the_host_and_in_no_log_of_ours(
         to = target(lab, host, "scanpw", password=secret)
         async with connected(lab, to) as transport:
             output = Output()
-            running = asyncio.create_task(
-                transport.run(
-                    b"echo started; sleep 2; env; cat /proc/[0-9]*/cmdline | tr '\\0' ' '\n",
-                    privileged=True,
-                    receive=output.receive,
-                )
+            program = (
+                b"echo started; until [ -e /run/seen ]; do sleep 0.1; done; "
+                b"env; cat /proc/[0-9]*/cmdline | tr '\\0' ' '\n"
             )
+            running = asyncio.create_task(run_into(output, transport, program))
             while not output.out:
                 await asyncio.sleep(0.02)
             seen = await asyncio.to_thread(
@@ -633,6 +640,7 @@ async def test_the_password_is_seen_nowhere_on_the_host_and_in_no_log_of_ours(
                 "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' ' '",
                 check=False,
             )
+            await asyncio.to_thread(host.exec, "touch /run/seen")
             await running
             shown = f"{transport!r} {to!r}"
         logs = await asyncio.to_thread(

@@ -21,7 +21,8 @@ from openwatch.engine.transport import (
 from openwatch.engine.transport.host_keys import KnownHostsFile
 from openwatch.kit.errors import OpenWatchError
 from tests.integration.transport.conftest import Agent, OwnSshd, keygen, new_key
-from tests.integration.transport.servers import ADDRESS, PASSWORD, closed_port, ssh
+from tests.integration.transport.servers import ADDRESS, PASSWORD, ssh
+from tests.ports import reserved_port
 
 
 async def who(target: Target) -> str:
@@ -171,7 +172,7 @@ async def test_the_step_that_fails_is_told_apart(own_sshd: OwnSshd, tmp_path: Pa
     stranger = read_identity(new_key(tmp_path / "stranger")).private_key
     expected: list[tuple[Target, Step, str]] = [
         (replace(good, address="no-such-host.invalid"), Step.RESOLVE, "host.unresolvable"),
-        (replace(good, port=closed_port()), Step.CONNECT, "host.refused"),
+        (replace(good, port=reserved_port()), Step.CONNECT, "host.refused"),
         (own_sshd.target(private_key=stranger), Step.AUTHENTICATE, "auth.rejected"),
         (own_sshd.target(private_key="x"), Step.AUTHENTICATE, "credential.key_invalid"),
     ]
@@ -205,7 +206,7 @@ async def test_behind_a_jump_host_the_name_is_looked_up_there(own_sshd: OwnSshd)
     hop = own_sshd.target()
     report = await test_connection(replace(hop, jump=(hop,)), host_keys=AcceptNew())
     assert statuses(report)[:4] == ["skipped", "ok", "ok", "ok"]
-    lost = replace(hop, jump=(replace(hop, port=closed_port()),))
+    lost = replace(hop, jump=(replace(hop, port=reserved_port()),))
     report = await test_connection(lost, host_keys=AcceptNew())
     assert statuses(report) == ["skipped", "failed", "skipped", "skipped", "skipped"]
     assert "jump host" in report.steps[1].message
