@@ -73,17 +73,21 @@ async def test_of_many_first_runs_at_once_one_wins(fresh: Api) -> None:
 @pytest.mark.ac("identity-08")
 async def test_a_second_transaction_waits_and_then_finds_it_done(fresh: Api) -> None:
     """The race behind the one above, without luck: both have seen that there is no user."""
-    first_made = asyncio.Event()
+    second_looked, first_made = asyncio.Event(), asyncio.Event()
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
     async def first() -> None:
         async with fresh.database.transaction() as tx:
+            await second_looked.wait()
             await service.create_first_admin(tx, "first", PERSON["password"])
             first_made.set()
-            await asyncio.sleep(0.5)
+            while (await tx.execute(waiting)).scalar_one() == 0:
+                await asyncio.sleep(0.02)
 
     async def second() -> None:
         async with fresh.database.transaction() as tx:
             assert await service.is_required(tx)
+            second_looked.set()
             await first_made.wait()
             await service.create_first_admin(tx, "second", PERSON["password"])
 

@@ -6,7 +6,6 @@ import asyncio
 import shutil
 import socket
 import tempfile
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ from tests.fixtures.api import (
     signed_in_client,
     stream_frames,
 )
+from tests.fixtures.machine import Clock
 
 EVENTS = "/api/v1/events"
 
@@ -73,6 +73,13 @@ async def _take(frames: AsyncIterator[StreamFrame], count: int) -> list[StreamFr
     return taken
 
 
+async def _settle(database: Database, frames: AsyncIterator[StreamFrame]) -> None:
+    """Wait until a stream has caught up: from then on it reads the database only to see whether
+    its session lives. One that reads while the database is away ends, and its client resumes."""
+    (host,) = await _tell(database)
+    assert _hosts(await _take(frames, 1)) == [host]
+
+
 def _hosts(frames: list[StreamFrame]) -> list[str]:
     return [frame.data["subject"]["id"] for frame in frames if frame.data is not None]
 
@@ -85,7 +92,7 @@ async def live(database_url: str, tmp_path: Path) -> AsyncIterator[LiveServer]:
 
 @pytest.mark.ac("signals-05")
 async def test_an_event_reaches_the_streams_of_all_processes(
-    servers: Servers, database: Database
+    servers: Servers, database: Database, machine_clock: Clock
 ) -> None:
     await ensure_admin(database)
     first, second = servers.start(), servers.start()
@@ -96,11 +103,11 @@ async def test_an_event_reaches_the_streams_of_all_processes(
         _follow(b) as from_second,
     ):
         for _ in range(3):
-            began = time.monotonic()
+            began = machine_clock()
             (host,) = await _tell(database)
             (seen_first,) = await _take(from_first, 1)
             (seen_second,) = await _take(from_second, 1)
-            assert time.monotonic() - began < 1
+            assert machine_clock() - began < 1
             assert seen_first == seen_second
             assert seen_first.event == "host.created"
             assert _hosts([seen_first]) == [host]
@@ -133,7 +140,6 @@ async def test_a_stream_goes_on_at_another_process_after_a_kill(
             with pytest.raises(httpx.TransportError):
                 while True:
                     received += await _take(frames, 1)
-    await asyncio.sleep(0.2)
     async with (
         httpx.AsyncClient(base_url=spare.base_url, cookies=cookies, timeout=30) as client,
         _follow(client, received[-1].id) as frames,
@@ -254,9 +260,10 @@ async def test_a_reader_that_takes_nothing_is_dropped_and_others_are_not_held_up
             )
             async with _follow(client) as frames:
                 await _until(lambda: _streams(live, session) == 2)
-                for _ in range(10):
-                    hosts = await _tell(database, 10, size=50_000)
-                    assert _hosts(await _take(frames, 10)) == hosts
+                for _ in range(100):
+                    # Each is taken before the next is told: this reader is never behind.
+                    hosts = await _tell(database, size=50_000)
+                    assert _hosts(await _take(frames, 1)) == hosts
                 await _until(lambda: _streams(live, session) == 1)
 
 
@@ -293,14 +300,15 @@ async def test_a_stream_needs_a_session(live: LiveServer) -> None:
 
 @pytest.mark.ac("signals-08")
 async def test_signing_out_at_another_process_ends_the_stream_at_once(
-    live: LiveServer, database_url: str, tmp_path: Path
+    live: LiveServer, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The next look at the session comes too late to be what ends the stream.
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 3600.0)
     async with (
         live_server(database_url, tmp_path / "other") as other,
         signed_in_client(live.base_url) as client,
         _follow(client) as frames,
     ):
-        began = time.monotonic()
         async with httpx.AsyncClient(
             base_url=other.base_url, cookies=client.cookies, headers=client.headers
         ) as elsewhere:
@@ -309,7 +317,6 @@ async def test_signing_out_at_another_process_ends_the_stream_at_once(
         assert last.event == "session.ended"
         with pytest.raises(StopAsyncIteration):
             await _take(frames, 1)
-        assert time.monotonic() - began < 5
 
 
 @pytest.mark.ac("signals-08")
@@ -330,7 +337,7 @@ async def test_a_session_that_ran_out_ends_its_stream(
         assert alive.comment == "alive"
         async with live.app.state.database.transaction() as tx:
             await tx.execute(text(statement))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             async for frame in frames:
                 assert frame.comment == "alive"
 
@@ -387,9 +394,13 @@ async def test_a_notification_of_somebody_else_is_ignored(live: LiveServer) -> N
 
 
 @pytest.mark.ac("signals-10")
-async def test_connections_that_the_server_ends_are_made_again(live: LiveServer) -> None:
+async def test_connections_that_the_server_ends_are_made_again(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 3600.0)
     database = live.app.state.database
     async with signed_in_client(live.base_url) as client, _follow(client) as frames:
+        await _settle(database, frames)
         for _ in range(3):
             async with database.transaction() as tx:
                 await tx.execute(
@@ -416,8 +427,9 @@ def own_postgres() -> Iterator[Settings]:
 
 @pytest.mark.ac("signals-10")
 async def test_a_restart_of_the_database_loses_no_event(
-    own_postgres: Settings, tmp_path: Path
+    own_postgres: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 3600.0)
     uri = embedded.start(own_postgres, durable=False).uri
     migrate.upgrade(uri)
     writer = Database(uri)
@@ -426,6 +438,7 @@ async def test_a_restart_of_the_database_loses_no_event(
         signed_in_client(live.base_url) as client,
         _follow(client) as frames,
     ):
+        await _settle(writer, frames)
         hosts = await _tell(writer, 3)
         await asyncio.to_thread(embedded.stop, own_postgres)
         down = await client.get("/api/v1/session")
@@ -445,12 +458,12 @@ async def test_a_server_that_is_stopped_ends_its_streams_at_once(
     await ensure_admin(database)
     server = servers.start()
     async with signed_in_client(server.base_url) as client, _follow(client) as frames:
-        began = time.monotonic()
         stopping = asyncio.create_task(asyncio.to_thread(server.stop))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert [frame async for frame in frames] == []
         status = await stopping
-        assert time.monotonic() - began < 5
+    # The web server did not have to cut anything off when its patience was at an end.
+    assert "graceful shutdown exceeded" not in server.log.read_text()
     assert status in {0, -15, 143}, server.log.read_text()
     assert "Traceback" not in server.log.read_text()
 

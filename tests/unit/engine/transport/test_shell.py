@@ -313,7 +313,8 @@ async def test_a_program_past_its_deadline_is_cut_off() -> None:
 async def test_a_cancelled_run_closes_its_channel() -> None:
     host = FakeHost([root])
     task = asyncio.create_task(run(transport(host)))
-    await asyncio.sleep(0.01)
+    while not host.channels:
+        await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 
 import pytest
 from argon2 import PasswordHasher, extract_parameters
@@ -97,15 +96,14 @@ async def test_a_flood_is_refused_and_the_event_loop_goes_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     release = threading.Event()
-    monkeypatch.setattr(passwords, "_hash", lambda _: str(release.wait(20)))
+    # A computation that held up the event loop would wait to the end, and say "False".
+    monkeypatch.setattr(passwords, "_hash", lambda _: str(release.wait(60)))
     most = passwords.COMPUTATIONS_AT_ONCE + passwords.COMPUTATIONS_QUEUED
     admitted = [asyncio.create_task(passwords.hash_password("x")) for _ in range(most)]
-    began = time.monotonic()
     await asyncio.sleep(0.05)
-    assert time.monotonic() - began < 2
     with pytest.raises(OpenWatchError) as caught:
         await passwords.hash_password("x")
     assert caught.value.code == "auth.busy"
     release.set()
-    await asyncio.gather(*admitted)
+    assert set(await asyncio.gather(*admitted)) == {"True"}
     assert await passwords.hash_password("x") == "True"
