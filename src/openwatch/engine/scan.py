@@ -124,6 +124,7 @@ async def scan(
     report(Progress("assess", 0, len(corpus.rules)))
     began = time.monotonic()
     outcomes = assess(corpus, snapshot, layers, memo=memo)
+    snapshot.forget()
     report(Progress("assess", len(outcomes), len(corpus.rules)))
     return ScanReport(
         snapshot=snapshot,

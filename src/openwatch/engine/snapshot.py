@@ -107,6 +107,11 @@ class Snapshot:
             self._tracing[-1].update(known[1])
         return known[0]
 
+    def forget(self) -> None:
+        """Give back the memory of all that was read and derived; it is made anew when asked for."""
+        self._values.clear()
+        self._derived.clear()
+
     def traced(self, work: Callable[[], T]) -> tuple[T, frozenset[str]]:
         """Return what ``work`` returns, and the id of every fact that it asked for, itself or
         through what was derived before, whether this snapshot holds it or not.

@@ -28,7 +28,8 @@ def canonical_json(value: object) -> bytes:
     try:
         if _is_plain(value):
             with suppress(orjson.JSONEncodeError):  # it is nested deeper than orjson goes
-                return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+                # orjson leaves kilobytes of its buffer behind each result; a copy has none.
+                return bytes(memoryview(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)))
         return rfc8785.dumps(value)  # pyright: ignore[reportArgumentType]
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise OpenWatchError(NOT_CANONICAL, problem=str(error)) from error
