@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -36,7 +35,6 @@ SETTLING_LOOKS: Final = 20
 SETTLING_MS: Final = 100
 WIDE: Final = (1280, 900)
 PHONE: Final = (390, 844)
-PICTURES: Final = Path(tempfile.gettempdir()) / "openwatch-e2e"
 HARMLESS: Final = (
     # Whether somebody is signed in is asked by asking for the session; the answer may be no.
     re.compile(r"status of 401 .*/api/v1/session$"),
@@ -119,6 +117,7 @@ class Tabs:
     origin: str
     session: str | None
     test: str
+    pictures: Path
     watches: list[Watch] = field(default_factory=list[Watch])
     contexts: list[BrowserContext] = field(default_factory=list[BrowserContext])
 
@@ -164,7 +163,7 @@ class Tabs:
         """Close all; a failed test leaves pictures of what it saw."""
         for number, page in enumerate(page for context in self.contexts for page in context.pages):
             if keep_pictures and page.url != "about:blank":
-                path = PICTURES / f"{self.test}-{number}.png"
+                path = self.pictures / f"{self.test}-{number}.png"
                 page.screenshot(path=path)
                 print(f"at {page.url}, picture in {path}")
         for context in self.contexts:

@@ -5,7 +5,6 @@ Each module has a server, a database and a browser of its own.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ from typing import Final
 import pytest
 from playwright.sync_api import Browser
 
-from tests.e2e.browser import PICTURES, Tabs, browser_program, chromium_running
+from tests.e2e.browser import Tabs, browser_program, chromium_running
 from tests.e2e.product import Product, product_running
 
 WEB: Final = Path(__file__).parents[2] / "web"
@@ -38,11 +37,6 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _old_pictures_gone() -> None:
-    shutil.rmtree(PICTURES, ignore_errors=True)
-
-
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """A browser; skipped with the reason where there is none."""
@@ -61,9 +55,11 @@ def product(chromium: Browser, request: pytest.FixtureRequest) -> Iterator[Produ
 
 
 @pytest.fixture
-def tabs(chromium: Browser, product: Product, request: pytest.FixtureRequest) -> Iterator[Tabs]:
+def tabs(
+    chromium: Browser, product: Product, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Tabs]:
     """Tabs of a browser; afterwards none of them may have complained about anything."""
-    opened = Tabs(chromium, product.origin, product.session, request.node.name)
+    opened = Tabs(chromium, product.origin, product.session, request.node.name, tmp_path)
     yield opened
     failed = request.node.stash.get(FAILED, False)
     opened.close(keep_pictures=failed)

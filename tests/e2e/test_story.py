@@ -15,6 +15,7 @@ from playwright.sync_api import Download, Locator, Page, expect
 from lab.drift import MISCONFIGURATIONS
 from lab.session import LabHost, LabSession
 from tests.e2e.browser import Tabs, text_of
+from tests.e2e.hold import held, make_holdable
 from tests.e2e.product import ADMIN, PASSWORD, Product
 
 FIRST_RUN: Final = True  # the product of this module has no administrator yet
@@ -51,6 +52,7 @@ def test_from_the_first_link_to_the_proof(
 ) -> None:
     with lab.fresh("bookworm") as host:
         host.harden()
+        make_holdable(host)
 
         page = tabs.open(product.first_run_link, signed_in=False)
         create_the_administrator(page)
@@ -58,7 +60,7 @@ def test_from_the_first_link_to_the_proof(
         fill_in(page, host, lab)
         see_that_a_wrong_port_is_named(page, host)
         see_every_step_with_the_right_port(page, host)
-        save_and_watch_the_scan(page)
+        save_and_watch_the_scan(page, host)
         before = failing_rules(page)
 
         host.plant(*MISCONFIGURATIONS)
@@ -139,16 +141,13 @@ def see_every_step_with_the_right_port(page: Page, host: LabHost) -> None:
     expect(page.get_by_text("Debian GNU/Linux 12 (bookworm)")).to_be_visible()
 
 
-def save_and_watch_the_scan(page: Page) -> None:
-    page.get_by_role("button", name="Save and scan").click()
-    page.wait_for_url("**/scans/*")
-    watch_until_it_ends(page)
-
-
-def watch_until_it_ends(page: Page) -> None:
+def save_and_watch_the_scan(page: Page, host: LabHost) -> None:
     progress = page.get_by_role("status", name="Progress of the scan")
-    expect(progress).to_contain_text("Collect")
-    expect(progress).to_contain_text("Reading facts from the host", timeout=SCAN_MS)
+    with held(host):
+        page.get_by_role("button", name="Save and scan").click()
+        page.wait_for_url("**/scans/*")
+        expect(progress).to_contain_text("Collect")
+        expect(progress).to_contain_text("Reading facts from the host", timeout=SCAN_MS)
     expect(page.get_by_role("heading", name="Rules by verdict")).to_be_visible(timeout=SCAN_MS)
     expect(progress).not_to_be_visible()
     expect(page.get_by_role("img", name=re.compile(r"\d+ of \d+ rules pass"))).to_be_visible()
@@ -158,9 +157,10 @@ def scan_again_from_the_host(page: Page, host: LabHost) -> None:
     page.get_by_role("main").get_by_role("link", name="web-1", exact=True).click()
     expect(page.get_by_role("heading", name="web-1", level=1)).to_be_visible()
     expect(page.get_by_role("main")).to_contain_text(host.address)
-    page.get_by_role("button", name="Scan", exact=True).click()
     watch = page.get_by_role("status", name="Progress of the scan")
-    expect(watch).to_be_visible()
+    with held(host):
+        page.get_by_role("button", name="Scan", exact=True).click()
+        expect(watch).to_be_visible()
     expect(watch).not_to_be_visible(timeout=SCAN_MS)
     page.get_by_role("link", name=re.compile("^last scan")).click()
     expect(page.get_by_role("heading", name="Scan of web-1")).to_be_visible()

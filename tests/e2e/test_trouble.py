@@ -18,6 +18,7 @@ from lab.session import LabHost, LabSession
 from openwatch.db.url import database_url, normalise
 from openwatch.kit.settings import Settings
 from tests.e2e.browser import Tabs
+from tests.e2e.hold import held
 from tests.e2e.product import ADMIN, PASSWORD, SCAN_SECONDS, Product
 
 SCAN_MS: Final = 60_000
@@ -142,8 +143,9 @@ def test_a_changed_host_key_shows_both_and_how_to_accept(
     dialog.get_by_role("button", name="Trust key").click()
     expect(keys).not_to_contain_text("refused")
 
-    page.get_by_role("button", name="Scan", exact=True).click()
-    expect(page.get_by_role("button", name="Cancel scan")).to_be_visible()
+    with held(host):
+        page.get_by_role("button", name="Scan", exact=True).click()
+        expect(page.get_by_role("button", name="Cancel scan")).to_be_visible()
     expect(alert).not_to_be_visible(timeout=SCAN_MS)
     expect(page.get_by_role("button", name="Scan", exact=True)).to_be_visible(timeout=SCAN_MS)
     expect(page.get_by_role("main")).to_contain_text("Measured")
@@ -181,7 +183,7 @@ def test_a_scan_that_hangs_is_cancelled_and_one_that_fails_says_why(
 
 @pytest.mark.ac("ui-11", "ui-22")
 def test_a_scan_that_ends_while_the_server_is_away_shows_without_a_reload(
-    host_id: str, product: Product, tabs: Tabs
+    host: LabHost, host_id: str, product: Product, tabs: Tabs
 ) -> None:
     page = tabs.open(f"/hosts/{host_id}?tab=scans")
     tabs.expect_complaint(GONE)
@@ -193,14 +195,15 @@ def test_a_scan_that_ends_while_the_server_is_away_shows_without_a_reload(
     expect(rows.nth(1)).to_be_visible()
     page.evaluate("window.sameDocument = true")
 
-    scan = product.start_scan(host_id)
-    expect(rows.filter(has=page.locator(f'a[href*="{scan}"]'))).to_be_visible()
     # The supervisor sleeps, so that the server stays away until the scan is over.
     supervisor = product.running.process
-    supervisor.send_signal(signal.SIGSTOP)
     try:
-        os.kill(product.running.children()["serve"], signal.SIGKILL)
-        expect(page.get_by_text("Reconnecting").first).to_be_visible()
+        with held(host):
+            scan = product.start_scan(host_id)
+            expect(rows.filter(has=page.locator(f'a[href*="{scan}"]'))).to_be_visible()
+            supervisor.send_signal(signal.SIGSTOP)
+            os.kill(product.running.children()["serve"], signal.SIGKILL)
+            expect(page.get_by_text("Reconnecting").first).to_be_visible()
         wait_until_over(product, scan)
     finally:
         supervisor.send_signal(signal.SIGCONT)
