@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from lab.session import LabSession
 from tests.e2e.browser import Tabs
 from tests.e2e.product import Product
+
+SCAN_MS: Final = 60_000
 
 
 def add_host(product: Product, name: str, *tags: str) -> str:
@@ -88,3 +92,20 @@ def test_hosts_are_chosen_by_hand_and_taken_out(product: Product, tabs: Tabs) ->
     page.get_by_role("dialog").get_by_role("button", name="Delete group").click()
     tabs.expect_complaint("status of 409 ")
     expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("Rack")
+
+
+@pytest.mark.ac("ui-31")
+def test_all_hosts_of_a_list_are_scanned_at_once(
+    lab: LabSession, product: Product, tabs: Tabs
+) -> None:
+    credential = product.add_credential(lab)
+    host = product.add_host(lab.hosts["bookworm"], credential, name="at-once", tags=["at-once"])
+    add_host(product, "nobody-logs-in", "at-once")
+    group = product.post("/groups", {"name": "At once", "rule": "tag = at-once"})["id"]
+    page = tabs.open(f"/groups/{group}")
+    page.get_by_role("button", name="Scan 2", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Scan 2 hosts").click()
+    expect(page.get_by_text("1 scan queued, 1 host without a credential.")).to_be_visible()
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="at-once", exact=True))
+    expect(row.get_by_role("img", name=re.compile("rules pass"))).to_be_visible(timeout=SCAN_MS)
+    assert product.get(f"/hosts/{host}")["state"] == "ok"

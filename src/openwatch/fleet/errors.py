@@ -18,6 +18,12 @@ HOST_EXISTS: Final = register(
     message="A host with the name {name} exists already.",
     fix="Choose another name, or change the host that has it.",
 )
+HOST_TOO_MANY: Final = register(
+    "host.too_many",
+    status=422,
+    message="More than {limit} hosts were chosen.",
+    fix="Choose fewer, by a group or a filter, and repeat it for the others.",
+)
 HOST_IS_JUMP_HOST: Final = register(
     "host.is_jump_host",
     status=409,

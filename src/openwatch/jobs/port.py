@@ -128,6 +128,25 @@ async def enqueue(
     )
 
 
+async def enqueue_all(
+    tx: AsyncConnection, task: str, payloads: Mapping[str, Mapping[str, Any]], *, queue: str
+) -> None:
+    """Queue many jobs that nobody has queued before; ``payloads`` by what each is the once of."""
+    rows = [
+        {
+            "queue": queue,
+            "task": task,
+            "lock": None,
+            "once": once,
+            "payload": orjson.dumps(payload).decode(),
+            "at": None,
+        }
+        for once, payload in payloads.items()
+    ]
+    if rows:
+        await tx.execute(_ENQUEUE, rows)
+
+
 async def is_waiting(conn: AsyncConnection, once: str) -> bool:
     """Return whether a job that was queued with this ``once`` waits for a worker."""
     return bool((await conn.execute(_WAITING, {"once": once})).scalar_one())

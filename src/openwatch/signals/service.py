@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +15,7 @@ from openwatch.kit.paging import CURSOR_INVALID, Page, decode_cursor, encode_cur
 from openwatch.signals import store
 from openwatch.signals.kinds import EventKind, event_kind
 from openwatch.signals.schema import Event, EventSubject
-from openwatch.signals.store import Filters
+from openwatch.signals.store import Filters, NewEvent
 
 # NOTIFY carries less than 8000 bytes (PostgreSQL manual, NOTIFY).
 ANNOUNCEMENT_MAX_BYTES: Final = 7900
@@ -31,6 +32,15 @@ class Subject:
     id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What an event of a kind is about, and what it carries."""
+
+    subject: Subject
+    host_id: UUID | None
+    data: dict[str, Any]
+
+
 async def emit(
     tx: AsyncConnection,
     kind: str,
@@ -45,11 +55,19 @@ async def emit(
     Raises ``ValueError`` for an unregistered kind, a kind that is only announced, or a subject of
     another type than the kind's.
     """
-    checked = _checked(kind, subject)
-    if not checked.stored:
-        raise ValueError(f"{kind} is announced, not stored")
-    about = EventSubject(type=subject.type, id=subject.id)
-    await store.add(tx, kind=kind, subject=about, host_id=host_id, data=data or {})
+    await emit_all(tx, kind, [Happening(subject, host_id, data or {})])
+
+
+async def emit_all(tx: AsyncConnection, kind: str, happenings: Sequence[Happening]) -> None:
+    """Write many events of one kind; otherwise as ``emit``."""
+    new: list[NewEvent] = []
+    for happened in happenings:
+        if not _checked(kind, happened.subject).stored:
+            raise ValueError(f"{kind} is announced, not stored")
+        subject = happened.subject
+        new.append(NewEvent(kind, subject.type, subject.id, happened.host_id, happened.data))
+    if new:
+        await store.add(tx, new)
 
 
 async def announce(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -41,23 +41,19 @@ class Filters:
         return [column == value for column, value in wanted if value is not None]
 
 
-async def add(
-    tx: AsyncConnection,
-    *,
-    kind: str,
-    subject: EventSubject,
-    host_id: UUID | None,
-    data: dict[str, Any],
-) -> None:
-    await tx.execute(
-        insert(event_outbox).values(
-            kind=kind,
-            subject_type=subject.type,
-            subject_id=subject.id,
-            host_id=host_id,
-            data=data,
-        )
-    )
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to write."""
+
+    kind: str
+    subject_type: str
+    subject_id: UUID
+    host_id: UUID | None
+    data: dict[str, Any]
+
+
+async def add(tx: AsyncConnection, new: Sequence[NewEvent]) -> None:
+    await tx.execute(insert(event_outbox), [asdict(event) for event in new])
 
 
 async def notify(conn: AsyncConnection, payload: str) -> None:

@@ -334,3 +334,39 @@ async def hear(platform: Platform, heard: list[str], payload: str) -> None:
             async with platform.api.database.transaction() as tx:
                 await tx.execute(tell, {"payload": payload})
             await asyncio.sleep(0.05)
+
+
+@pytest.mark.ac("scans-23")
+async def test_many_hosts_are_scanned_together(
+    platform: Platform, workers: Workers, recording: Recording, sim_hosts: Any
+) -> None:
+    async with simulated(sim_hosts, recording, count=4) as fleet:
+        ids = [await add_host(platform, fleet, n, tags=["together"]) for n in range(3)]
+        nobody = await platform.add_host(f"h-{uuid4()}", address="192.0.2.1", tags=["together"])
+        other = await add_host(platform, fleet, 3)
+        active = (await platform.post(f"/hosts/{ids[0]}/scans", expect=202))["id"]
+
+        body = {"filters": {"tag": ["together"]}}
+        queued = await platform.post("/scans", body, expect=202)
+        assert queued == {"hosts": 4, "queued": 2, "already_active": 1, "without_credential": 1}
+        again = await platform.post("/scans", {"host_ids": [*ids, str(uuid4())]}, expect=202)
+        assert again == {"hosts": 3, "queued": 0, "already_active": 3, "without_credential": 0}
+
+        workers.start()
+        for host_id in ids:
+            scan = (await platform.get("/scans", host_id=host_id))["items"][0]
+            over = await platform.wait_until_over(scan["id"])
+            assert over["state"] == "completed", over
+            assert "scan.queued" in await kinds(platform, scan["id"])
+        assert (await platform.get("/scans", host_id=ids[0]))["items"][0]["id"] == active
+        for untouched in (nobody, other):
+            assert (await platform.get("/scans", host_id=untouched))["items"] == []
+
+
+@pytest.mark.ac("scans-23")
+@pytest.mark.parametrize(
+    "body", [{}, {"host_ids": []}, {"host_ids": [], "filters": {}}, {"filters": {"tags": ["x"]}}]
+)
+async def test_hosts_are_chosen_in_one_way(platform: Platform, body: dict[str, Any]) -> None:
+    refused = await platform.post("/scans", body, expect=422)
+    assert refused["code"] == "request.invalid"

@@ -553,7 +553,11 @@ export interface paths {
          */
         get: operations["list_scans"];
         put?: never;
-        post?: never;
+        /**
+         * Create Scans
+         * @description Scan several hosts: those with these ids, or all that the filters of the list let through.
+         */
+        post: operations["create_scans"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1341,6 +1345,15 @@ export interface components {
             version: number;
         };
         /**
+         * HostChoice
+         * @description Several hosts: those with these ids, or all that the filters of the list let through.
+         */
+        HostChoice: {
+            filters?: components["schemas"]["HostFilters"] | null;
+            /** Host Ids */
+            host_ids?: string[] | null;
+        };
+        /**
          * HostCreate
          * @description A host to add. ``trust_host_key``: the key, by its fingerprint, that it must show.
          */
@@ -1401,6 +1414,41 @@ export interface components {
             tag: {
                 [key: string]: number;
             };
+        };
+        /**
+         * HostFilters
+         * @description Which hosts a list shows. Several values of one filter mean any of them.
+         */
+        HostFilters: {
+            /**
+             * Environment
+             * @default []
+             */
+            environment: string[];
+            /**
+             * Group
+             * @default []
+             */
+            group: string[];
+            /**
+             * Os
+             * @default []
+             */
+            os: string[];
+            /** Score Below */
+            score_below?: number | null;
+            /** Search */
+            search?: string | null;
+            /**
+             * State
+             * @default []
+             */
+            state: components["schemas"]["HostState"][];
+            /**
+             * Tag
+             * @default []
+             */
+            tag: string[];
         };
         /**
          * HostKeyPolicy
@@ -1888,6 +1936,29 @@ export interface components {
             stage: string;
             /** Total */
             total: number;
+        };
+        /**
+         * Queued
+         * @description What became of a request to scan several hosts.
+         */
+        Queued: {
+            /**
+             * Already Active
+             * @description Their scan was not over yet.
+             */
+            already_active: number;
+            /**
+             * Hosts
+             * @description How many were chosen.
+             */
+            hosts: number;
+            /** Queued */
+            queued: number;
+            /**
+             * Without Credential
+             * @description Nobody can log in to them.
+             */
+            without_credential: number;
         };
         /**
          * Readiness
@@ -3648,6 +3719,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Scan_"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_scans: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A random key, such as a UUID. Repeating the request with the same key within 24 hours returns the first answer instead of doing the work again. */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HostChoice"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queued"];
                 };
             };
             /** @description An error, as problem details. */

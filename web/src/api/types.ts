@@ -8,6 +8,7 @@ export type Host = Schemas['Host'];
 export type HostState = Schemas['HostState'];
 export type HostCreate = Schemas['HostCreate'];
 export type HostUpdate = Schemas['HostUpdate'];
+export type HostFilters = Schemas['HostFilters'];
 export type HostFacets = Schemas['HostFacets'];
 export type HostOutcome = Schemas['HostOutcome'];
 export type HistoryPoint = Schemas['HistoryPoint'];

@@ -18,6 +18,7 @@ from openwatch.compliance.scans.schema import (
     HistoryPoint,
     HostOutcomePage,
     OutcomeDetail,
+    Queued,
     Scan,
     ScanOutcomePage,
 )
@@ -25,6 +26,7 @@ from openwatch.compliance.scans.store import ScanFilters
 from openwatch.db.requests import Db
 from openwatch.engine.assess import Verdict
 from openwatch.engine.rules.schema import Category, Severity
+from openwatch.fleet.hosts.schema import HostChoice
 from openwatch.identity.access import Caller, requires
 from openwatch.identity.idempotency.service import Answer, OnceDep
 from openwatch.kit.http import ListQuery
@@ -66,6 +68,17 @@ async def create_scan(host_id: UUID, caller: MayScan, once: OnceDep) -> Response
 
     async def work(tx: AsyncConnection) -> Answer:
         return _accepted(await service.request(tx, host_id, requested_by=caller.user_id))
+
+    return await once.run(work)
+
+
+@router.post("/scans", status_code=status.HTTP_202_ACCEPTED, response_model=Queued)
+async def create_scans(choice: HostChoice, caller: MayScan, once: OnceDep) -> Response:
+    """Scan several hosts: those with these ids, or all that the filters of the list let through."""
+
+    async def work(tx: AsyncConnection) -> Answer:
+        queued = await service.request_all(tx, choice, requested_by=caller.user_id)
+        return Answer(status.HTTP_202_ACCEPTED, queued)
 
     return await once.run(work)
 

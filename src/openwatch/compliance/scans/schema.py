@@ -55,6 +55,15 @@ class ScanStats(_Shape):
     seconds: dict[str, float] = Field(description="By stage.")
 
 
+class Queued(_Shape):
+    """What became of a request to scan several hosts."""
+
+    hosts: int = Field(description="How many were chosen.")
+    queued: int
+    already_active: int = Field(description="Their scan was not over yet.")
+    without_credential: int = Field(description="Nobody can log in to them.")
+
+
 class Scan(_Shape):
     """One run over one host."""
 

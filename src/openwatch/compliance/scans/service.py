@@ -19,21 +19,21 @@ from openwatch.compliance import errors
 from openwatch.compliance.results import service as results
 from openwatch.compliance.scans import shapes, store
 from openwatch.compliance.scans.model import ScanState
-from openwatch.compliance.scans.schema import Scan
+from openwatch.compliance.scans.schema import Queued, Scan
 from openwatch.compliance.scans.store import Lease, ScanFilters
 from openwatch.db.engine import Database
 from openwatch.db.keyset import parse_order
 from openwatch.db.outage import is_outage
 from openwatch.fleet.connections.service import missing_credential
 from openwatch.fleet.hosts import service as hosts
-from openwatch.fleet.hosts.schema import Host
+from openwatch.fleet.hosts.schema import Host, HostChoice
 from openwatch.fleet.hosts.service import EndedScan
 from openwatch.jobs import port
 from openwatch.kit.errors import OpenWatchError
 from openwatch.kit.ids import uuid7
 from openwatch.kit.logging import get_logger
 from openwatch.kit.paging import Page
-from openwatch.signals.service import Subject, emit
+from openwatch.signals.service import Happening, Subject, emit, emit_all
 
 QUEUE: Final = "scans"
 TASK: Final = "scan"
@@ -86,23 +86,23 @@ async def request(
         )
     if host.credential_id is None:
         raise missing_credential(host.name, host.address, host.port)
-    scan_id = uuid7()
-    at = await store.clock(tx)
-    values = {
-        "host_id": host_id,
-        "id": scan_id,
-        "state": ScanState.QUEUED,
-        "trigger": "manual",
-        "requested_by": requested_by,
-        "retry_of": retry_of,
-        "queued_at": at,
-        "available_at": at,
-    }
-    await store.add(tx, values)
-    await hosts.scan_queued(tx, host_id, scan_id)
-    await _enqueue(tx, host_id, scan_id, attempt=1)
-    await _tell(tx, "scan.queued", host_id, scan_id, {})
-    return await get(tx, scan_id)
+    queued = await _queue(tx, [host_id], requested_by=requested_by, retry_of=retry_of)
+    return await get(tx, queued[host_id])
+
+
+async def request_all(tx: AsyncConnection, choice: HostChoice, *, requested_by: UUID) -> Queued:
+    """Queue a scan of each chosen host that can be scanned now; raises ``host.too_many``."""
+    chosen = await hosts.lock_chosen(tx, choice)
+    active = [row for row in chosen if row["active_scan_id"] is not None]
+    idle = [row for row in chosen if row["active_scan_id"] is None]
+    able = [row["id"] for row in idle if row["credential_id"] is not None]
+    await _queue(tx, able, requested_by=requested_by)
+    return Queued(
+        hosts=len(chosen),
+        queued=len(able),
+        already_active=len(active),
+        without_credential=len(idle) - len(able),
+    )
 
 
 async def retry(tx: AsyncConnection, scan_id: UUID, *, requested_by: UUID) -> Scan:
@@ -265,6 +265,37 @@ async def reap(db: Database) -> int:
 # ── Steps ───────────────────────────────────────────────────────────────────────────────────────
 
 
+async def _queue(
+    tx: AsyncConnection,
+    host_ids: Sequence[UUID],
+    *,
+    requested_by: UUID,
+    retry_of: UUID | None = None,
+) -> Mapping[UUID, UUID]:
+    """Queue a scan of each host, which are locked and idle; return the scans by host."""
+    scans = {host_id: uuid7() for host_id in host_ids}
+    if not scans:
+        return scans
+    at = await store.clock(tx)
+    common = {
+        "state": ScanState.QUEUED,
+        "trigger": "manual",
+        "requested_by": requested_by,
+        "retry_of": retry_of,
+        "queued_at": at,
+        "available_at": at,
+    }
+    await store.add(
+        tx, [{"host_id": host_id, "id": scan_id} | common for host_id, scan_id in scans.items()]
+    )
+    await hosts.scans_queued(tx, scans)
+    payloads = {_job_name(scan, 1): _payload(host, scan) for host, scan in scans.items()}
+    await port.enqueue_all(tx, TASK, payloads, queue=QUEUE)
+    queued = [Happening(Subject("scan", scan), host, {}) for host, scan in scans.items()]
+    await emit_all(tx, "scan.queued", queued)
+    return scans
+
+
 async def _reap_one(tx: AsyncConnection, host_id: UUID, scan_id: UUID) -> bool:
     await _lock_host(tx, host_id)
     row = await store.lock(tx, host_id, scan_id)
@@ -359,9 +390,12 @@ async def _enqueue(
     attempt: int,
     at: datetime | None = None,
 ) -> None:
-    payload = {"host_id": str(host_id), "scan_id": str(scan_id)}
     once = _job_name(scan_id, attempt)
-    await port.enqueue(tx, TASK, payload, queue=QUEUE, once=once, at=at)
+    await port.enqueue(tx, TASK, _payload(host_id, scan_id), queue=QUEUE, once=once, at=at)
+
+
+def _payload(host_id: UUID, scan_id: UUID) -> dict[str, str]:
+    return {"host_id": str(host_id), "scan_id": str(scan_id)}
 
 
 def _job_name(scan_id: UUID, attempt: int) -> str:

@@ -96,8 +96,8 @@ async def lock(tx: AsyncConnection, host_id: UUID, scan_id: UUID) -> RowMapping 
     return (await tx.execute(statement)).mappings().one_or_none()
 
 
-async def add(tx: AsyncConnection, values: Mapping[str, Any]) -> None:
-    await tx.execute(insert(scans).values(values))
+async def add(tx: AsyncConnection, values: Sequence[Mapping[str, Any]]) -> None:
+    await tx.execute(insert(scans), values)
 
 
 async def claim(tx: AsyncConnection, lease: Lease, *, lasts: timedelta) -> RowMapping | None:

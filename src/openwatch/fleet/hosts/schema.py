@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from openwatch.fleet.fields import (
     DEFAULT_PORT,
@@ -20,6 +20,9 @@ from openwatch.fleet.fields import (
     Username,
 )
 from openwatch.fleet.hosts.model import HostKeyPolicy, HostState
+
+MAX_CHOSEN: Final = 10_000
+"""How many hosts one request may be about."""
 
 
 class HostCreate(BaseModel):
@@ -142,7 +145,7 @@ class Host(BaseModel):
 class HostFilters(BaseModel):
     """Which hosts a list shows. Several values of one filter mean any of them."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     search: str | None = None
     state: list[HostState] = []
@@ -155,6 +158,21 @@ class HostFilters(BaseModel):
     def without(self, dimension: str) -> Self:
         """Return the filters without one of them."""
         return self.model_copy(update={dimension: []})
+
+
+class HostChoice(BaseModel):
+    """Several hosts: those with these ids, or all that the filters of the list let through."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host_ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_CHOSEN)] | None = None
+    filters: HostFilters | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.host_ids is None) == (self.filters is None):
+            raise ValueError("Give either host_ids or filters.")
+        return self
 
 
 class HostFacets(BaseModel):

@@ -17,8 +17,10 @@ from openwatch.fleet import errors
 from openwatch.fleet.groups import service as groups
 from openwatch.fleet.hosts import store
 from openwatch.fleet.hosts.schema import (
+    MAX_CHOSEN,
     Failing,
     Host,
+    HostChoice,
     HostCreate,
     HostFacets,
     HostFilters,
@@ -190,9 +192,24 @@ async def way(conn: AsyncConnection, host_id: UUID) -> Sequence[store.Way]:
     return hops
 
 
-async def scan_queued(tx: AsyncConnection, host_id: UUID, scan_id: UUID) -> None:
-    """Note that a scan of the host is not over yet."""
-    await store.change(tx, host_id, {"active_scan_id": scan_id})
+async def lock_chosen(tx: AsyncConnection, choice: HostChoice) -> Sequence[RowMapping]:
+    """Return ``id``, ``active_scan_id`` and ``credential_id`` of hosts that stay as they are.
+
+    Ids that no host has are left out. Raises ``host.too_many``.
+    """
+    wanted = choice.host_ids
+    if choice.filters is not None:
+        wanted = await _selection(tx, choice.filters)
+    assert wanted is not None
+    rows = await store.lock_chosen(tx, wanted, most=MAX_CHOSEN + 1)
+    if len(rows) > MAX_CHOSEN:
+        raise OpenWatchError(errors.HOST_TOO_MANY, limit=MAX_CHOSEN)
+    return rows
+
+
+async def scans_queued(tx: AsyncConnection, scans: Mapping[UUID, UUID]) -> None:
+    """Note for each host the scan that is not over yet."""
+    await store.note_active_scans(tx, scans)
 
 
 async def scan_ended(tx: AsyncConnection, host_id: UUID, scan: EndedScan) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     and_,
+    bindparam,
     cast,
     func,
     insert,
@@ -142,6 +143,33 @@ async def lock(tx: AsyncConnection, host_id: UUID) -> RowMapping | None:
     """Return a host that is not deleted and keep others from changing it until ``tx`` ends."""
     statement = select(hosts).where(hosts.c.id == host_id, LIVE).with_for_update(key_share=True)
     return (await tx.execute(statement)).mappings().one_or_none()
+
+
+async def lock_chosen(
+    tx: AsyncConnection, wanted: Selection | Sequence[UUID], *, most: int
+) -> Sequence[RowMapping]:
+    """Return id, active scan and credential of the chosen hosts, locked in the order of their ids.
+
+    Whoever locks several hosts locks them in this order, so that nobody waits in a circle.
+    """
+    columns = (hosts.c.id, hosts.c.active_scan_id, hosts.c.credential_id)
+    if isinstance(wanted, Selection):
+        statement = _matching(select(*columns), wanted)
+    else:
+        statement = select(*columns).where(LIVE, hosts.c.id.in_(wanted))
+    statement = statement.order_by(hosts.c.id).limit(most).with_for_update(key_share=True)
+    return (await tx.execute(statement)).mappings().all()
+
+
+async def note_active_scans(tx: AsyncConnection, scans: Mapping[UUID, UUID]) -> None:
+    """Note for each host the scan that is not over yet."""
+    statement = (
+        update(hosts)
+        .where(hosts.c.id == bindparam("host"))
+        .values(active_scan_id=bindparam("scan"))
+    )
+    rows = [{"host": host_id, "scan": scan_id} for host_id, scan_id in scans.items()]
+    await tx.execute(statement, rows)
 
 
 async def name_taken(tx: AsyncConnection, name: str, *, by_other_than: UUID) -> bool:

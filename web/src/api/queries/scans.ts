@@ -1,7 +1,7 @@
 import { queryOptions, useMutation, useQueryClient } from '@tanstack/react-query';
 import { api, call, idempotencyKey } from '../client';
 import { keys } from '../keys';
-import type { OutcomeQuery, Scan, ScanQuery } from '../types';
+import type { HostFilters, OutcomeQuery, Scan, ScanQuery } from '../types';
 import { PAGE_SIZE, pagedQuery, patchRow, type Page, type Pages } from './paging';
 
 export const scanListQuery = (query: ScanQuery) =>
@@ -63,6 +63,22 @@ export function useCancelScan() {
     mutationFn: (id: string) =>
       call(api.POST('/api/v1/scans/{scan_id}/cancel', { params: { path: { scan_id: id } } })),
     onSuccess: useAdoptScan(),
+  });
+}
+
+/** Scans every host that the filters let through. */
+export function useScanAll() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (filters: HostFilters) =>
+      call(
+        api.POST('/api/v1/scans', { params: { header: { 'idempotency-key': idempotencyKey() } }, body: { filters } }),
+      ),
+    onSuccess: () =>
+      Promise.all([
+        client.invalidateQueries({ queryKey: keys.hosts.lists }),
+        client.invalidateQueries({ queryKey: keys.scans.lists }),
+      ]),
   });
 }
 

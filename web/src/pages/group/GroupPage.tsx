@@ -22,7 +22,8 @@ import { plural } from '@/format/number';
 import { MeanScore } from '../groups/MeanScore';
 import { hostColumns } from '../hosts/columns';
 import { activeHostFilters, HostFilters } from '../hosts/HostFilters';
-import { hostQueryOf, type HostsSearch } from '../hosts/search';
+import { ScanAll } from '../hosts/ScanAll';
+import { filtersOf, hostQueryOf, type HostsSearch } from '../hosts/search';
 import { AddHosts } from './AddHosts';
 
 const route = getRouteApi('/app/groups/$groupId');
@@ -54,6 +55,7 @@ function GroupView({ group }: { group: Group }) {
       sub={<GroupLine group={group} />}
       actions={
         <>
+          <ScanAll filters={filtersOf({ group: [group.id] })} total={group.hosts.total} />
           {mayAdd && (
             <Button leftSection={<Icon name="plus" size={14} />} onClick={() => setAdding(true)}>
               Add hosts

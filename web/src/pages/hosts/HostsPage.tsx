@@ -14,7 +14,8 @@ import { ErrorBanner, ErrorState } from '@/components/States';
 import { hostColumns } from './columns';
 import { FirstHost } from './FirstHost';
 import { activeHostFilters, HostFilters } from './HostFilters';
-import { hostQueryOf, type HostsSearch } from './search';
+import { ScanAll } from './ScanAll';
+import { filtersOf, hostQueryOf, type HostsSearch } from './search';
 
 const route = getRouteApi('/app/hosts');
 
@@ -43,7 +44,14 @@ export function HostsPage() {
   const empty = hosts.isSuccess && rows.length === 0;
   const first = empty && filters.length === 0;
   return (
-    <Page title="Hosts" total={totalOf(hosts.data)} actions={canWrite && !first && <AddHostButton />}>
+    <Page title="Hosts" total={totalOf(hosts.data)} actions={
+        !first && (
+          <>
+            <ScanAll filters={filtersOf(search)} total={totalOf(hosts.data) ?? 0} />
+            {canWrite && <AddHostButton />}
+          </>
+        )
+      }>
       {first ? (
         <FirstHost canAdd={canWrite} />
       ) : (

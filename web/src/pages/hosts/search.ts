@@ -1,5 +1,5 @@
 import { many, manyOf, one } from '@/app/search';
-import { HOST_STATES, type HostQuery, type HostState } from '@/api/types';
+import { HOST_STATES, type HostFilters, type HostQuery, type HostState } from '@/api/types';
 
 export interface HostsSearch {
   search?: string;
@@ -21,6 +21,12 @@ export function hostsSearch(raw: Record<string, unknown>): HostsSearch {
     group: many(raw.group),
     sort: one(raw.sort),
   };
+}
+
+/** The filters alone, as a request about all hosts that they let through names them. */
+export function filtersOf(search: HostsSearch): HostFilters {
+  const { state = [], os = [], environment = [], tag = [], group = [] } = search;
+  return { search: search.search, state, os, environment, tag, group };
 }
 
 export const DEFAULT_HOST_SORT = 'name';
