@@ -15,11 +15,14 @@ from openwatch.cli.output import FormOption, OutputForm, RulesOption, console, p
 from openwatch.engine.errors import RULES_INVALID
 from openwatch.engine.rules import Category, Corpus, Rule, Severity, load_corpus
 from openwatch.engine.rules.conflicts import conflicts, duplicates, losses
+from openwatch.engine.rules.corpus import VariablesFile
 from openwatch.engine.rules.explain import explain
+from openwatch.engine.rules.platforms import platform_names
 from openwatch.engine.rules.reference import cited_controls, reference, rule_list
 from openwatch.engine.rules.remedy import Step
 from openwatch.engine.rules.template import case_template, rule_template
 from openwatch.engine.rules.traps import traps
+from openwatch.engine.rules.variables import VariableDefinition
 from openwatch.kit.errors import OpenWatchError
 
 app = typer.Typer(
@@ -179,15 +182,33 @@ def variables(*, output: FormOption = OutputForm.TABLE, rules: RulesOption = Non
         table.add_column(column, overflow="fold")
     for name, definition in sorted(corpus.variables.items()):
         default = "not set" if definition.default is None else str(definition.default)
-        presets = ", ".join(f"{preset} {value}" for preset, value in definition.presets.items())
+        presets = "\n".join(_preset(definition, preset) for preset in definition.presets)
         table.add_row(name, definition.type.value, default, presets, definition.description)
     console().print(table)
 
 
+def _preset(definition: VariableDefinition, name: str) -> str:
+    """Return the values of a preset in words: ``stig 900 on ubuntu 22.04, else 600``."""
+    said: list[str] = []
+    for entry in definition.entries(name):
+        value = ",".join(entry.value) if isinstance(entry.value, tuple) else str(entry.value)
+        if entry.platforms:
+            value += f" on {platform_names(entry.platforms)}"
+        elif said:
+            value = f"else {value}"
+        said.append(value)
+    return f"{name} {', '.join(said)}"
+
+
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of a rule file, for editors."""
-    print_json(Rule.model_json_schema())
+def schema(
+    *,
+    variables: Annotated[
+        bool, typer.Option("--variables", help="That of variables.yml instead.")
+    ] = False,
+) -> None:
+    """Print the JSON Schema of a rule file, or of the variables, for editors."""
+    print_json((VariablesFile if variables else Rule).model_json_schema())
 
 
 def _summary(rule: Rule) -> dict[str, Any]:

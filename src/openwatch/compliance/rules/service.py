@@ -25,8 +25,9 @@ from openwatch.compliance.rules.schema import (
 )
 from openwatch.db.keyset import SORT_INVALID
 from openwatch.engine.rules import Corpus, load_corpus
-from openwatch.engine.rules.schema import PlatformRange, Severity
+from openwatch.engine.rules.platforms import platform_names
 from openwatch.engine.rules.schema import Rule as CorpusRule
+from openwatch.engine.rules.schema import Severity
 from openwatch.kit.canonical import canonical_json
 from openwatch.kit.errors import OpenWatchError
 from openwatch.kit.logging import get_logger
@@ -114,7 +115,7 @@ def detail(rules: Corpus, rule_id: str) -> RuleDetail:
     rule = rules.rule(rule_id)
     return RuleDetail(
         id=rule.id,
-        platforms=[_platform(platform) for platform in rule.platforms],
+        platforms=[platform_names([platform]) for platform in rule.platforms],
         controls=list(_controls(rules, rule)),
         **rule_text(rule.model_dump(mode="json", by_alias=True)).model_dump(),
     )
@@ -233,13 +234,3 @@ def _controls(rules: Corpus, rule: CorpusRule) -> Iterable[RuleControl]:
                 sections=listed.path(control) if listed else (),
                 relation=rules.relation(rule, framework, control),
             )
-
-
-def _platform(platform: PlatformRange) -> str:
-    if platform.min == platform.max:
-        return f"{platform.family} {platform.min}" if platform.min else platform.family
-    if platform.min is None:
-        return f"{platform.family} up to {platform.max}"
-    if platform.max is None:
-        return f"{platform.family} {platform.min} and later"
-    return f"{platform.family} {platform.min} to {platform.max}"

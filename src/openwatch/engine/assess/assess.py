@@ -17,7 +17,8 @@ from openwatch.engine.assess.supersede import superseded
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.logic import disjunction
 from openwatch.engine.rules.corpus import Corpus
-from openwatch.engine.rules.schema import Check, Implementation, PlatformRange, Rule
+from openwatch.engine.rules.platforms import PlatformRange
+from openwatch.engine.rules.schema import Check, Implementation, Rule
 from openwatch.engine.rules.variables import Layer, resolve
 from openwatch.engine.snapshot import Platform, Snapshot
 
@@ -34,7 +35,9 @@ def assess(
     ``memo`` saves the work that was done before; the outcomes are the same without it. Raises
     ``variable.invalid``. Nothing else: what cannot be measured is an outcome.
     """
-    context = Context(snapshot, resolve(corpus.variables, layers))
+    platform = snapshot.identity.platform
+    known = None if isinstance(platform, CouldNot) else platform
+    context = Context(snapshot, resolve(corpus.variables, layers, known))
     if memo is not None:
         return superseded(corpus, memo.outcomes(corpus, context, _assess_rule))
     return superseded(corpus, [_assess_rule(rule, context) for rule in corpus.in_order])

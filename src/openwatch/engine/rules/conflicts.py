@@ -15,7 +15,8 @@ from typing import Any, Final, cast
 
 from openwatch.engine.rules.corpus import Corpus
 from openwatch.engine.rules.expectations import Expectation, Variable, holds, sentence
-from openwatch.engine.rules.schema import Check, PlatformRange, Quantifier, Relation, Rule
+from openwatch.engine.rules.platforms import PlatformRange
+from openwatch.engine.rules.schema import Check, Quantifier, Relation, Rule
 from openwatch.engine.rules.variables import Bound, resolve
 from openwatch.engine.subjects.base import Kind, Subject
 

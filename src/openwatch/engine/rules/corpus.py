@@ -20,7 +20,8 @@ from openwatch.engine.rules.mapping import (
     derivation_problems,
     relation_problems,
 )
-from openwatch.engine.rules.schema import PlatformRange, Relation, Rule
+from openwatch.engine.rules.platforms import PlatformRange
+from openwatch.engine.rules.schema import Relation, Rule
 from openwatch.engine.rules.variables import VariableDefinition
 from openwatch.kit.canonical import canonical_json
 from openwatch.kit.errors import OpenWatchError
@@ -64,7 +65,9 @@ class _Frameworks(BaseModel):
     frameworks: Mapping[str, Framework]
 
 
-class _Variables(BaseModel):
+class VariablesFile(BaseModel):
+    """The file ``variables.yml``."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     variables: Mapping[str, VariableDefinition]
@@ -195,7 +198,7 @@ def _load(directory: Path) -> Corpus:
         raise OpenWatchError(RULES_INVALID, count=1, problems=problem)
     rules, problems = load_rules(directory)
     frameworks, framework_problems = _index(directory, "frameworks/index.yml", _Frameworks)
-    variables, variable_problems = _index(directory, "variables.yml", _Variables)
+    variables, variable_problems = _index(directory, "variables.yml", VariablesFile)
     found = [*problems, *framework_problems, *variable_problems]
     corpus = Corpus(
         rules,

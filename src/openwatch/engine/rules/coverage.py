@@ -10,7 +10,8 @@ from typing import Final
 from openwatch.engine.errors import CONTROL_UNKNOWN, CONTROLS_MISSING, FRAMEWORK_UNKNOWN
 from openwatch.engine.rules.controls import Control, ControlList, natural_key
 from openwatch.engine.rules.corpus import Corpus, Framework
-from openwatch.engine.rules.schema import PlatformRange, Relation, Rule
+from openwatch.engine.rules.platforms import PlatformRange
+from openwatch.engine.rules.schema import Relation, Rule
 from openwatch.kit.errors import OpenWatchError
 
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 from openwatch.engine.facts import Request
 from openwatch.engine.probes.kernel import sysctl_path
 from openwatch.engine.rules.expectations import sentence
-from openwatch.engine.rules.schema import Check, PlatformRange, Quantifier, Rule
+from openwatch.engine.rules.platforms import PlatformRange, platform_names
+from openwatch.engine.rules.schema import Check, Quantifier, Rule
 from openwatch.engine.subjects.base import Kind, Subject
 
 
@@ -141,21 +142,3 @@ def _place(request: Request) -> str:
     if request.probe == "sysctl":
         return f"/proc/sys/{sysctl_path(request.subject)}"
     return _PLACES.get(request.probe, request.probe).format(request.subject)
-
-
-def platform_names(ranges: Sequence[PlatformRange]) -> str:
-    """Return platform ranges in words, for example ``debian 12 and later; rhel 8 to 9``."""
-    return "; ".join(_platform(entry) for entry in ranges)
-
-
-def _platform(entry: PlatformRange) -> str:
-    name = ", ".join(entry.ids) or entry.family
-    match entry.min, entry.max:
-        case None, None:
-            return name
-        case low, None:
-            return f"{name} {low} and later"
-        case None, high:
-            return f"{name} up to {high}"
-        case low, high:
-            return f"{name} {low}" + (f" to {high}" if high != low else "")

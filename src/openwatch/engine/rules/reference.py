@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from openwatch.engine.rules.corpus import Corpus
-from openwatch.engine.rules.explain import Form, explain, platform_names
+from openwatch.engine.rules.explain import Form, explain
+from openwatch.engine.rules.platforms import platform_names
 from openwatch.engine.rules.schema import Category, Rule
 
 _CATEGORY: Final[Mapping[Category, str]] = {

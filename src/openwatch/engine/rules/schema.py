@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from openwatch.engine.facts import Request
 from openwatch.engine.rules.expectations import Expectation
+from openwatch.engine.rules.platforms import PlatformRange
 from openwatch.engine.rules.remedy import Step
 from openwatch.engine.subjects.accounts import AccountSubject, GroupSubject
 from openwatch.engine.subjects.aide import AideFileSubject, AideRuleSubject
@@ -377,47 +378,6 @@ def may_be_empty(subject: Subject, where: Mapping[str, Expectation]) -> bool:
         paths = (subject.path,) if isinstance(subject.path, str) else subject.path
         return all(re.search(r"[*?\[]", path) for path in paths)
     return False
-
-
-class PlatformRange(_Model):
-    """A family of distributions and the versions for which something holds (both included)."""
-
-    family: Literal["debian", "ubuntu", "rhel", "sles"]
-    min: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] | None = None
-    max: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")] | None = None
-    ids: tuple[Annotated[str, Field(pattern=r"^[a-z0-9._-]+$")], ...] = Field(
-        default=(), description="Only these distributions of the family, by ID of os-release(5)."
-    )
-
-    def holds(self, family: str, version: tuple[int, ...], distribution: str) -> bool | None:
-        """Return whether a host of this family and version is meant. ``max: 9`` means all 9.x.
-
-        ``None``: a host that names no version, as development releases do, may be meant.
-        """
-        if family != self.family or (self.ids and distribution not in self.ids):
-            return False
-        low, high = _numbers(self.min), _numbers(self.max)
-        if not version and (low or high):
-            return None
-        return (not low or version >= low) and (not high or version[: len(high)] <= high)
-
-    def overlaps(self, other: PlatformRange) -> bool:
-        """Return whether some host may be in both ranges."""
-        if self.family != other.family:
-            return False
-        if self.ids and other.ids and not set(self.ids) & set(other.ids):
-            return False
-        return _reaches(self.max, other.min) and _reaches(other.max, self.min)
-
-
-def _reaches(highest: str | None, lowest: str | None) -> bool:
-    """Return whether a range that ends at ``highest`` holds what begins at ``lowest``."""
-    high, low = _numbers(highest), _numbers(lowest)
-    return not high or not low or low[: len(high)] <= high
-
-
-def _numbers(text: str | None) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(".")) if text else ()
 
 
 class Implementation(_Model):

@@ -6,8 +6,9 @@ import pytest
 
 from openwatch.engine.probes import PROBES
 from openwatch.engine.rules import load_corpus
-from openwatch.engine.rules.explain import explain, platform_names
-from openwatch.engine.rules.schema import PlatformRange, Rule
+from openwatch.engine.rules.explain import explain
+from openwatch.engine.rules.platforms import PlatformRange, platform_names
+from openwatch.engine.rules.schema import Rule
 
 PLAIN = {
     "id": "a-rule", "title": "A rule of a test", "description": "Something has to be so.",

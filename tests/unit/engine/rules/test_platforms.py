@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from openwatch.engine.rules.schema import PlatformRange
+from openwatch.engine.rules.platforms import PlatformRange
 
 
 def entry(**keys: Any) -> PlatformRange:

@@ -17,6 +17,7 @@ from openwatch.engine.rules.variables import (
     preset,
     resolve,
 )
+from openwatch.engine.snapshot import Platform
 from openwatch.kit.errors import OpenWatchError
 
 
@@ -64,6 +65,65 @@ def test_a_preset_has_the_values_of_a_benchmark() -> None:
         preset(DEFINITIONS, "cis")
 
 
+BY_PLATFORM = definition(
+    default=15,
+    stricter="lower",
+    presets={
+        "cis": 9,
+        "stig": [
+            {"value": 7, "platforms": [{"family": "ubuntu", "min": "22.04", "max": "22.04"}]},
+            {"value": 3, "platforms": [{"family": "rhel"}, {"family": "ubuntu", "min": "24.04"}]},
+            {"value": 5, "platforms": [{"family": "ubuntu"}]},
+        ],
+    },
+)
+
+
+def platform(family: str, version_id: str) -> Platform:
+    version = tuple(int(part) for part in version_id.split(".") if part)
+    return Platform(family, family, version_id, family, version)
+
+
+@pytest.mark.ac("variables-07")
+@pytest.mark.parametrize(
+    ("host", "value", "origin"),
+    [
+        (platform("ubuntu", "22.04"), 7, "preset stig, on ubuntu 22.04"),
+        (platform("ubuntu", "24.04"), 3, "preset stig, on rhel; ubuntu 24.04 and later"),
+        (platform("ubuntu", "23.10"), 5, "preset stig, on ubuntu"),
+        (platform("rhel", ""), 3, "preset stig, on rhel; ubuntu 24.04 and later"),
+        (platform("ubuntu", ""), 3, "preset stig, on rhel; ubuntu 24.04 and later"),
+        (platform("debian", "12"), 15, "default"),
+        (None, 3, "preset stig, on rhel; ubuntu 24.04 and later"),
+    ],
+)
+def test_a_preset_has_the_value_of_the_platform(
+    host: Platform | None, value: int, origin: str
+) -> None:
+    definitions = {"tries": BY_PLATFORM}
+    bound = resolve(definitions, (preset(definitions, "stig"),), host)["tries"]
+    assert (bound.value, bound.document()["from"]) == (value, origin)
+    (known,) = resolve(definitions, (preset(definitions, "cis"),), host).values()
+    assert (known.value, str(known)) == (9, "preset cis")
+
+
+@pytest.mark.ac("variables-07")
+def test_without_a_direction_the_first_value_that_may_be_meant_counts() -> None:
+    entry = {"value": "a", "platforms": [{"family": "ubuntu", "min": "24.04"}]}
+    known = definition(type="text", presets={"stig": [entry, {"value": "b"}]})
+    assert [
+        resolve({"x": known}, (preset({"x": known}, "stig"),), host)["x"].value
+        for host in (platform("ubuntu", ""), platform("debian", "12"))
+    ] == ["a", "b"]
+
+
+@pytest.mark.parametrize("value", [(), ("a", "b")])
+def test_a_list_of_words_is_one_value_of_a_preset(value: tuple[str, ...]) -> None:
+    known = definition(type="list", presets={"stig": list(value)})
+    (bound,) = resolve({"x": known}, (preset({"x": known}, "stig"),)).values()
+    assert (bound.value, str(bound)) == (value, "preset stig")
+
+
 @pytest.mark.ac("variables-04")
 @pytest.mark.parametrize(
     ("values", "why"),
@@ -97,6 +157,10 @@ def test_an_unset_variable_has_no_value() -> None:
     [
         {"default": 0, "min": 1},
         {"presets": {"cis": "x"}},
+        {"presets": {"cis": [{"value": "x"}]}},
+        {"presets": {"cis": [{"value": 4}, {"value": 5}]}},
+        {"presets": {"cis": [{"value": 4, "platforms": [{"family": "beos"}]}]}},
+        {"presets": {"cis": [{"value": 4}, 5]}},
         {"type": "text", "stricter": "lower"},
         {"type": "regex", "default": "("},
     ],
