@@ -24,6 +24,22 @@ _DENIED: Final = re.compile(
 )
 
 
+_ODD_BLANK: Final = re.compile(
+    "[\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+)
+"""What str.split() and str.strip() take for a blank, and isspace(3) of the C locale does not."""
+
+
+def decoded(output: bytes) -> str:
+    """Return an answer as text.
+
+    What is no UTF-8 stands there as ``\\xNN``; so does what only Python takes for a blank: to the
+    programs of the host a no-break space belongs to the word that it stands in.
+    """
+    text = output.decode("utf-8", "backslashreplace")
+    return _ODD_BLANK.sub(lambda found: "".join(f"\\x{b:02x}" for b in found[0].encode()), text)
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One step of the collector program: a shell body with its own time and size limit."""
@@ -137,7 +153,7 @@ class TableProbe(Probe):
     def read(self, fact: Fact) -> Any:
         if fact.could_not is not None:
             return fact.could_not
-        return self.parse(fact.output.decode("utf-8", "backslashreplace"))
+        return self.parse(decoded(fact.output))
 
     @abstractmethod
     def parse(self, text: str) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
-from openwatch.engine.probes.base import BlockProbe, Item, TableProbe, quote
+from openwatch.engine.probes.base import BlockProbe, Item, TableProbe, decoded, quote
 from openwatch.engine.probes.redaction import redact
 
 
@@ -204,7 +204,7 @@ q() {
         if fact.could_not is not None:
             return fact.could_not
         found: list[Link] = []
-        lines = fact.output.decode("utf-8", "backslashreplace").split("\n")
+        lines = decoded(fact.output).split("\n")
         if lines[-2:] != [".", ""]:
             return CouldNot(Reason.UNPARSABLE, "The answer does not end as it should.")
         for line in lines[:-2]:

@@ -14,7 +14,7 @@ from typing import Final
 
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.frames import ItemResult
-from openwatch.engine.probes.base import Item, Probe, failure, quote
+from openwatch.engine.probes.base import Item, Probe, decoded, failure, quote
 from openwatch.engine.probes.redaction import redact
 
 MAX_FILE_BYTES: Final = 512 * 1024
@@ -387,7 +387,7 @@ def _head(fact: Fact) -> list[str] | CouldNot:
     """Return the lines of a block, or why its directory could not be looked into."""
     if fact.could_not is not None:
         return fact.could_not
-    lines = fact.output.decode("utf-8", "backslashreplace").split("\n")
+    lines = decoded(fact.output).split("\n")
     state = lines[0].partition(" ")[0]
     body = lines[1:-2]
     if lines[-2:] != [".", ""]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
-from openwatch.engine.probes.base import BlockProbe, Item, quote
+from openwatch.engine.probes.base import BlockProbe, Item, decoded, quote
 
 _PACKAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*\Z")
 _LINE: Final = re.compile(r"(?P<tests>[SM5DLUGTPC.?]{8,9})\s+(?:(?P<kind>[a-z])\s+)?(?P<path>/.*)")
@@ -74,7 +74,7 @@ v() {
     def read(self, fact: Fact) -> Verified | CouldNot:
         if fact.could_not is not None:
             return fact.could_not
-        lines = fact.output.decode("utf-8", "backslashreplace").split("\n")
+        lines = decoded(fact.output).split("\n")
         if lines[-2:] != [".", ""] or lines[0] not in ("rpm", "dpkg"):
             return CouldNot(Reason.UNPARSABLE, "The answer does not end as it should.")
         if lines[1:-2] == ["absent"]:
