@@ -233,7 +233,7 @@ class UmaskSubject(Subject):
 def umasks(file: FileContent) -> Iterator[tuple[str, Source]]:
     """Yield the masks that a file sets, with their places."""
     if file.path.endswith("/login.defs"):
-        yield from _last_of_login_defs(file)
+        yield from _of_login_defs(file)
         return
     for command in commands(file):
         words = [word for word in command.words[1:] if word not in ("-S", "-p")]
@@ -241,21 +241,44 @@ def umasks(file: FileContent) -> Iterator[tuple[str, Source]]:
             yield words[0], command.source
 
 
-def _last_of_login_defs(file: FileContent) -> Iterator[tuple[str, Source]]:
-    found = [
-        (words[1] if len(words) > 1 else "", Source(file.path, number, line.strip()))
+_UMASK: Final = re.compile(r"\s*(umask)(?:([ \t=])(.*))?", re.IGNORECASE)
+
+
+def _of_login_defs(file: FileContent) -> Iterator[tuple[str, Source]]:
+    """pam_umask(8) takes the first line, in whatever case its key is, with a blank or ``=`` behind
+    it; the programs of shadow take the last one.
+    """
+    lines = [
+        (hit, Source(file.path, number, line.strip()))
         for number, line in file.lines()
-        if (words := line.split()) and words[0] == "UMASK"
+        if (hit := _UMASK.fullmatch(line))
     ]
-    yield from found[-1:]
+    shadow = [line for line in lines if line[0][1] == "UMASK" and line[0][2] != "="]
+    taken = {source: hit[3] or "" for hit, source in (*lines[:1], *shadow[-1:])}
+    for source, mask in taken.items():
+        yield mask.strip(), source
+
+
+_MASK_OF_SHADOW: Final = 0o022
+"""Its own, where it cannot read what login.defs(5) says."""
+
+
+def _left_by_shadow(mask: str) -> int:
+    """pam_umask(8) reads an octal number and nothing behind it; shadow, which makes homes, a
+    number as C writes it, and none where anything stands behind.
+    """
+    plain = re.fullmatch(r"[0-9]+", mask)
+    number = _MASK_OF_SHADOW if plain is None else int(mask, 8 if mask[0] == "0" else 10)
+    return 0o777 & ~number
 
 
 def umask_record(mask: str, source: Source) -> Record:
     """Return the record of one mask."""
-    allows = permissions_left(mask)
-    if allows is not None and source.path.endswith("/login.defs") and mask[0] in "123456789":
-        # pam_umask(8) reads it as octal, the programs of login.defs(5) as decimal.
-        allows |= 0o777 & ~int(mask)
+    of_login_defs = source.path.endswith("/login.defs")
+    word = mask.split()[0] if of_login_defs and mask else mask
+    allows = permissions_left(word)
+    if allows is not None and of_login_defs:
+        allows |= _left_by_shadow(mask)
     unknown = CouldNot(Reason.UNPARSABLE, f"{source.path}:{source.line}: no mask: {mask}")
     values: dict[str, Value] = {
         "mask": mask,

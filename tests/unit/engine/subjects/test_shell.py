@@ -180,9 +180,18 @@ myumask 000; umask -S
     assert umasks("/etc/csh.cshrc", csh) == [0o775, 0o700]
 
 
-def test_the_last_line_of_login_defs_counts_and_its_number_has_two_readers() -> None:
-    assert umasks("/etc/login.defs", "# UMASK 000\nUMASK 022\nUMASK\t077 \n") == [0o700]
-    assert umasks("/etc/login.defs", "UMASK 27\n") == [0o750 | 0o744]
+def test_login_defs_has_two_readers() -> None:
+    path = "/etc/login.defs"
+    assert umasks(path, "# UMASK 000\nUMASK\t077 \n") == [0o700]
+    # pam_umask(8) takes the first line, shadow the last.
+    assert umasks(path, "UMASK 022\nUMASK 000\nUMASK\t077 \n") == [0o755, 0o700]
+    assert umasks(path, "umask=022\nUMASK 077\n") == [0o755, 0o700]
+    assert umasks(path, "UMASK 077\numask 022\n") == [0o700]
+    # One reads an octal number, the other a decimal one.
+    assert umasks(path, "UMASK 27\n") == [0o750 | 0o744]
+    # Shadow reads no number where something stands behind it, or before it.
+    assert umasks(path, "UMASK 077 # closed\n") == [0o755]
+    assert umasks(path, "UMASK = 077\n") == [0o755]
     assert umasks("/etc/login.defs", "UMASKS 077\n") == []
 
 
