@@ -84,7 +84,7 @@ class DconfSubject(Subject):
         if found is not None:
             kind, text = parse_variant(found[0])
             # An empty text would be shown as nothing at all.
-            values |= {"type": kind, "value": text or "''"}
+            values |= {"type": kind, "value": "''" if (kind, text) == ("string", "") else text}
             used |= {"value": found[1], "type": found[1]}
         requests = {"current": Request("dconf"), "locked": Request("content", _LOCKS)}
         return Selection((Record(self.key, values, used, "not set", requests),))
@@ -209,6 +209,9 @@ def _keyfile(file: FileContent) -> dict[str, tuple[str, Source]] | CouldNot:
 _TYPED: Final = re.compile(r"(boolean|byte|u?int(?:16|32|64)|double|string|@[a-z{}()]+)\s+(.*)")
 
 
+_NOT_TEXT: Final = re.compile(r"(?s)true|false|[+-]?[0-9]+|\[.*\]|'.*'|\".*\"")
+
+
 def parse_variant(text: str) -> tuple[str, str]:
     """Return the type and the value of a GVariant in text form; strings without their quotes."""
     typed = _TYPED.fullmatch(text)
@@ -218,7 +221,8 @@ def parse_variant(text: str) -> tuple[str, str]:
     if text in ("true", "false"):
         return "boolean", text
     if len(text) >= 2 and text[0] == text[-1] and text[0] in "'\"":
-        return "string", text[1:-1]
+        # A text that reads like a flag, a number or a list keeps its quotes: it is none of these.
+        return "string", text if _NOT_TEXT.fullmatch(text[1:-1]) else text[1:-1]
     if re.fullmatch(r"[+-]?[0-9]{1,19}", text):
         return "int32", text
     if text.startswith("[") and text.endswith("]"):
