@@ -119,23 +119,25 @@ def _tool(snapshot: Snapshot, unit: str) -> Boot | CouldNot:
             return _saved(snapshot, unit)
 
 
-def _assignments(file: FileContent) -> Iterator[tuple[str, str, Source]]:
+def _assignments(file: FileContent, form: Format) -> Iterator[tuple[str, str, Source]]:
     for number, line in logical_lines(file):
-        key, value = split_setting(line, Format.EQUALS)
-        yield key, value.strip("'\""), Source(file.path, number, line)
+        yield *split_setting(line, form), Source(file.path, number, line)
 
 
-def shell_settings(snapshot: Snapshot, path: str) -> dict[str, tuple[str, Source]] | CouldNot:
-    """Return the assignments of a file that a shell reads; the last one of a name counts."""
+def settings_of(
+    snapshot: Snapshot, path: str, form: Format = Format.SHELL
+) -> dict[str, tuple[str, Source]] | CouldNot:
+    """Return the settings of a file; the last one of a name counts."""
     files, problem = read_files(snapshot, (path,))
     if problem is not None:
         return problem
-    return {key: (value, source) for file in files for key, value, source in _assignments(file)}
+    found = (setting for file in files for setting in _assignments(file, form))
+    return {key: (value, source) for key, value, source in found}
 
 
 def _ufw(snapshot: Snapshot) -> Boot | CouldNot:
     """ufw-init-functions: with IPV6=no everything but the loopback is dropped for IPv6."""
-    main, defaults = shell_settings(snapshot, UFW_CONF), shell_settings(snapshot, UFW_DEFAULTS)
+    main, defaults = settings_of(snapshot, UFW_CONF), settings_of(snapshot, UFW_DEFAULTS)
     if isinstance(main, CouldNot):
         return main
     if isinstance(defaults, CouldNot):
@@ -166,7 +168,7 @@ def _firewalld(snapshot: Snapshot) -> Boot | CouldNot:
     """firewalld.zone(5): without a target what no rule names is rejected; what the host itself
     sends is let through.
     """
-    main = shell_settings(snapshot, FIREWALLD_CONF)
+    main = settings_of(snapshot, FIREWALLD_CONF, Format.EQUALS)
     if isinstance(main, CouldNot):
         return main
     zones: dict[str, FileContent] = {}

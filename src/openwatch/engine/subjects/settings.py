@@ -22,7 +22,9 @@ class Format(StrEnum):
     SPACED = "spaced"
     """``KEY value``, blanks or tabs between (login.defs(5))."""
     EQUALS = "equals"
-    """``key = value`` (auditd.conf(5), pwquality.conf(5), sysctl.conf(5))."""
+    """``key = value`` (auditd.conf(5), pwquality.conf(5), sysctl.conf(5)); quotes belong to it."""
+    SHELL = "shell"
+    """``key=value`` as sh(1) reads it: no blanks, quotes that fall away, a comment behind it."""
     SECTIONED = "sectioned"
     """``key=value`` below ``[Section]`` (systemd.syntax(7)); a key above any section is lost."""
 
@@ -129,16 +131,29 @@ def timespan_seconds(text: str) -> int | None:
     return seconds if position else None
 
 
+_ASSIGNMENT: Final = re.compile(
+    r"""(?:export\s+)?(?P<key>\w+)=(?:"(?P<double>[^"]*)"|'(?P<single>[^']*)'|"""
+    r"""(?P<plain>[^\s"';&|#]*))(?:\s*;|\s+#.*|\s*\Z)"""
+)
+
+
 def split_setting(line: str, form: Format) -> tuple[str, str]:
     """Return the key and the value of a line; a line without a value gives an empty one."""
-    if form is Format.SPACED:
-        key, _, value = line.replace("\t", " ").partition(" ")
-    else:
-        key, _, value = line.partition("=")
-    value = value.strip()
-    if len(value) >= 2 and value[0] == value[-1] == '"':
-        value = value[1:-1]
-    return key.strip(), value
+    match form:
+        case Format.SPACED:
+            key, _, value = line.replace("\t", " ").partition(" ")
+            value = value.strip()
+            # shadow: quotes around the value of login.defs(5) fall away.
+            quoted = len(value) >= 2 and value[0] == value[-1] == '"'
+            return key, value[1:-1] if quoted else value
+        case Format.SHELL:
+            if found := _ASSIGNMENT.match(line):
+                return found["key"], found["double"] or found["single"] or found["plain"] or ""
+            key, _, value = line.partition("=")
+            return key, value
+        case _:
+            key, _, value = line.partition("=")
+            return key.strip(), value.strip()
 
 
 def merge_drop_ins(

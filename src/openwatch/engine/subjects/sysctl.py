@@ -17,7 +17,7 @@ from openwatch.engine.subjects.files import logical_lines, read_files
 from openwatch.engine.subjects.firewall_boot import (
     UFW_CONF,
     UFW_DEFAULTS,
-    shell_settings,
+    settings_of,
     started_at_boot,
 )
 from openwatch.engine.subjects.settings import Format, merge_drop_ins, split_setting
@@ -130,7 +130,7 @@ def _ufw_starts(snapshot: Snapshot) -> bool | CouldNot:
     started = started_at_boot(snapshot, UFW)
     if started is not True:
         return started
-    main = shell_settings(snapshot, UFW_CONF)
+    main = settings_of(snapshot, UFW_CONF)
     if isinstance(main, CouldNot):
         return main
     return main.get("ENABLED", ("", None))[0] in ("yes", "YES")
@@ -143,7 +143,7 @@ def _ufw_lines(snapshot: Snapshot) -> tuple[tuple[_SysctlLine, ...], CouldNot | 
     """
     named = ""
     for path in (UFW_DEFAULTS, UFW_CONF):
-        found = shell_settings(snapshot, path)
+        found = settings_of(snapshot, path)
         if isinstance(found, CouldNot):
             return (), found
         named = found.get("IPT_SYSCTL", (named, None))[0]
