@@ -334,10 +334,18 @@ def numbered(rule: AuditRule, uids: Mapping[str, int], gids: Mapping[str, int]) 
     return replace(rule, filters=frozenset(f.numbered(uids, gids) for f in rule.filters))
 
 
+_MACHINE: Final = re.compile(
+    r"(?P<b64>x86_64|ia64|ppc64(?:le)?|s390x|aarch64|riscv64)|i[3-6]86|ppc|s390|arm\w*|riscv32"
+)
+"""ausyscall(8): the machines that auditctl(8) knows by name."""
+
+
 def _arch(name: str | None) -> str | None:
-    if name is None or name in ARCHES:
+    """Return b64 or b32 for a machine; a name that auditctl(8) refuses stays what it is."""
+    machine = _MACHINE.fullmatch(name or "")
+    if machine is None:
         return name
-    return "b64" if name.endswith("64") or name in ("s390x", "ppc64le") else "b32"
+    return "b64" if machine["b64"] else "b32"
 
 
 _MERGED: Final = re.compile(r"/(bin|sbin|lib|lib32|lib64)(?=/|\Z)")

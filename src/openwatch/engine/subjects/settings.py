@@ -99,7 +99,9 @@ class SettingSubject(Subject):
     def _hits(self, file: FileContent) -> Iterable[tuple[str, Source]]:
         wanted = self.key.lower() if self.ignore_case else self.key
         section = None
-        for number, line in logical_lines(file, comment=self.comment):
+        # systemd.syntax(7): a backslash at the end of a line joins the next one to it.
+        continued = "\\" if "/systemd/" in file.path else ""
+        for number, line in logical_lines(file, comment=self.comment, continued=continued):
             if self.section is not None and line.startswith("["):
                 section = line.strip("[] \t")
                 continue
