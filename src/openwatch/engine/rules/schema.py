@@ -53,6 +53,7 @@ from openwatch.engine.subjects.homes import (
 )
 from openwatch.engine.subjects.integrity import PackageFileSubject
 from openwatch.engine.subjects.limits import LimitSubject
+from openwatch.engine.subjects.logrotate import LogrotateSubject
 from openwatch.engine.subjects.mail import PostfixSubject
 from openwatch.engine.subjects.mounts import MountsSubject, MountSubject
 from openwatch.engine.subjects.network import InterfaceSubject
@@ -202,6 +203,7 @@ class Check(_Model):
     rsyslog_input: RsyslogInputSubject | None = None
     rsyslog_global: RsyslogGlobalSubject | None = None
     rsyslog_file: RsyslogFileSubject | None = None
+    logrotate: LogrotateSubject | None = None
     aide_file: AideFileSubject | None = None
     aide_rule: AideRuleSubject | None = None
     schedule: ScheduleSubject | None = None
@@ -323,8 +325,8 @@ SUBJECTS: Final = (
     "audit_status", "audit_log", "audit_option", "pam", "pam_option",
     "authselect", "limit", "shell_variable", "umask",
     "section", "dconf", "dconf_database", "rsyslog_action", "rsyslog_input", "rsyslog_global",
-    "rsyslog_file", "aide_file", "aide_rule", "schedule", "apt_option", "apt_source", "repository",
-    "repository_lists", "update", "support", "certificate", "ssh_host_key",
+    "rsyslog_file", "logrotate", "aide_file", "aide_rule", "schedule", "apt_option", "apt_source",
+    "repository", "repository_lists", "update", "support", "certificate", "ssh_host_key",
 )  # fmt: skip
 
 _TABLES: Final = (
@@ -358,6 +360,7 @@ _TABLES: Final = (
     "rsyslog_action",
     "rsyslog_input",
     "rsyslog_file",
+    "logrotate",
     "aide_rule",
     "schedule",
     "apt_source",
