@@ -128,8 +128,11 @@ async def collect(
     privileged: bool,
     deadline: float | None = None,
     on_item: ItemProgress | None = None,
+    together: bool = True,
 ) -> tuple[Fact, ...]:
     """Ask the host for all ``requests`` in one run and return one fact for each.
+
+    Quick items go ``together``; what a limit that they share has cut is asked for in a second run.
 
     Raises the transport's errors, ``host.not_understood`` when nothing of our program ran, and
     ``host.incomplete_answer`` when it ended early: a part of an answer is never data.
@@ -138,7 +141,7 @@ async def collect(
     items = [item for name, asked in groups.items() for item in PROBES[name].items(asked)]
     began = time.monotonic()
     results: dict[str, ItemResult] = {}
-    left, together = items, True
+    left = items
     while left:
         seconds = None if deadline is None else max(1.0, deadline - (time.monotonic() - began))
         nonce = secrets.token_hex(NONCE_BYTES)

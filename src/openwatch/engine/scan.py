@@ -1,4 +1,8 @@
-"""One scan of one host: detect, collect, assess. At most three round trips, one privileged."""
+"""One scan of one host: detect, collect, assess.
+
+Detecting and collecting take a round trip each. Should a limit that items share have cut some, one
+more asks for these alone, once in a scan: at most three round trips, and one way to root.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +61,7 @@ async def take_snapshot(
     ``requests`` says, from what was detected, which facts are wanted. A host on which the scan
     account has no privilege is still looked at; what needs root is then ``denied``.
     """
+    before = transport.traffic.round_trips
     report = on_progress or _silent
     began = time.monotonic()
     report(Progress("detect", 0, 1))
@@ -68,7 +73,10 @@ async def take_snapshot(
     detect_seconds = time.monotonic() - began
     wanted = sorted(set(requests(detected)) - set(IDENTITY))
     left = max(1.0, deadline_seconds - detect_seconds)
-    facts, problem = await _collect(transport, wanted, report, left)
+    detected_at_once = transport.traffic.round_trips - before <= 1
+    facts, problem = await _collect(
+        transport, wanted, report, deadline=left, together=detected_at_once
+    )
     privilege = PrivilegeMode.NONE if problem else (transport.privilege or PrivilegeMode.NONE)
     snapshot = make_snapshot(
         (*identity, *facts), taken_at=now(), privilege=privilege.value, privilege_problem=problem
@@ -78,26 +86,36 @@ async def take_snapshot(
 
 
 async def _collect(
-    transport: Transport, wanted: list[Request], report: OnProgress, deadline: float
+    transport: Transport,
+    wanted: list[Request],
+    report: OnProgress,
+    *,
+    deadline: float,
+    together: bool,
 ) -> tuple[tuple[Fact, ...], str | None]:
     """Return the facts, and why they were collected without privilege where they were."""
 
     def on_item(done: int, total: int) -> None:
         report(Progress("collect", done, total))
 
+    async def ask(*, privileged: bool) -> tuple[Fact, ...]:
+        return await collect(
+            transport,
+            wanted,
+            privileged=privileged,
+            deadline=deadline,
+            on_item=on_item,
+            together=together,
+        )
+
     if not wanted:
         return (), None
     try:
-        facts = await collect(
-            transport, wanted, privileged=True, deadline=deadline, on_item=on_item
-        )
+        facts = await ask(privileged=True)
     except OpenWatchError as error:
         if not error.code.startswith("privilege."):
             raise
-        facts = await collect(
-            transport, wanted, privileged=False, deadline=deadline, on_item=on_item
-        )
-        return facts, error.message
+        return await ask(privileged=False), error.message
     return facts, None
 
 
@@ -114,6 +132,7 @@ async def scan(
 
     Raises the transport's errors and those of :func:`openwatch.engine.collector.collect`.
     """
+    transport.expect_privileged()
     snapshot, seconds = await take_snapshot(
         transport,
         lambda detected: concerns(corpus, detected),

@@ -137,9 +137,8 @@ async def ssh(*, options: Mapping[str, object] | None = None, **how: object) -> 
         lambda: Server(told, **how),  # type: ignore[arg-type]
         ADDRESS,
         0,
-        server_host_keys=[key],
         encoding=None,
-        **{"process_factory": plain_shell, **(options or {})},  # type: ignore[arg-type]
+        **{"server_host_keys": [key], "process_factory": plain_shell, **(options or {})},  # type: ignore[arg-type]
     )
     try:
         public = key.export_public_key().decode()

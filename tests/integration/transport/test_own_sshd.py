@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import asyncssh
 import pytest
 
+from lab.wan import wan
 from openwatch.engine.transport import (
     AcceptNew,
     PrivilegeMode,
@@ -140,6 +145,79 @@ async def test_an_unknown_local_user_id_is_no_obstacle(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(os, "getuid", lambda: 1_234_567)
     assert await who(own_sshd.target()) == own_sshd.username
+
+
+# -- no more waits than there must be --------------------------------------------------------------
+
+
+@pytest.fixture
+def packets(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]]:
+    """The names of the packets that were sent (``>``) and received (``<``) so far."""
+    caplog.set_level(logging.DEBUG, logger="asyncssh")
+    asyncssh.set_debug_level(3)
+    way = {"Sent": ">", "Received": "<"}
+
+    def so_far() -> list[str]:
+        found = (
+            re.search(r"(Sent|Received) MSG_(\w+) \(", record.getMessage())
+            for record in caplog.records
+        )
+        return [way[match[1]] + match[2] for match in found if match]
+
+    yield so_far
+    asyncssh.set_debug_level(1)
+
+
+FAR = 0.3
+"""Seconds of a round trip: what is sent without waiting is long sent when an answer arrives."""
+
+
+@pytest.mark.ac("transports-28")
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+async def test_a_key_logs_in_without_a_question(
+    own_sshd: OwnSshd, packets: Callable[[], list[str]], tmp_path: Path, kind: str
+) -> None:
+    key = new_key(tmp_path / kind, kind=kind)
+    keys = own_sshd.directory / "authorized_keys"
+    before = keys.read_text()
+    keys.write_text(before + key.with_name(f"{kind}.pub").read_text())
+    target = own_sshd.target(private_key=read_identity(key).private_key)
+    try:
+        async with wan(ADDRESS, own_sshd.port, latency=FAR) as far_end:
+            far = replace(target, port=far_end.port)
+            await (await connect_ssh(far, host_keys=AcceptNew())).aclose()
+    finally:
+        keys.write_text(before)
+    seen = [name for name in packets() if name[1:] not in ("IGNORE", "DEBUG")]
+    login = seen[seen.index(">SERVICE_REQUEST") : seen.index("<USERAUTH_SUCCESS") + 1]
+    assert login.count(">USERAUTH_REQUEST") == 1
+    assert "<USERAUTH_FAILURE" not in login
+    # Of which kind an RSA signature may be, the server tells first.
+    waits = login.index("<SERVICE_ACCEPT") < login.index(">USERAUTH_REQUEST")
+    assert waits is (kind == "rsa")
+
+
+@pytest.mark.ac("transports-27")
+async def test_the_way_to_root_is_asked_for_while_another_program_runs(
+    own_sshd: OwnSshd, packets: Callable[[], list[str]]
+) -> None:
+    """This server has place for one command: the second is refused, and asked for again later."""
+    if os.getuid() != 0:
+        pytest.skip("needs an account that may become root")
+    received: list[bytes] = []
+    transport = await connect_ssh(own_sshd.target(), host_keys=AcceptNew())
+    transport.expect_privileged()
+    for privileged in (False, True):
+        await transport.run(
+            b"sleep 0.2; id -u\n",
+            privileged=privileged,
+            receive=lambda stream, data: received.append(data),
+        )
+    assert b"".join(received) == b"0\n0\n"
+    assert transport.privilege is PrivilegeMode.ROOT
+    assert transport.traffic.round_trips == 2
+    await transport.aclose()
+    assert packets().count("<CHANNEL_OPEN_FAILURE") >= 1
 
 
 # -- step by step ----------------------------------------------------------------------------------

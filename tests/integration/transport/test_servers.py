@@ -11,6 +11,7 @@ from random import Random
 
 import asyncssh
 import pytest
+from asyncssh.public_key import SSHLocalKeyPair
 
 from openwatch.engine.transport import (
     AcceptNew,
@@ -334,6 +335,77 @@ async def test_a_server_without_a_common_method_says_what_it_takes() -> None:
     assert error.code == "auth.rejected"
     assert error.message.count("publickey") <= 1
     assert "allow another kind" in error.fix
+
+
+# -- the key without questions ---------------------------------------------------------------------
+
+
+def text_of(key: asyncssh.SSHKey) -> str:
+    return key.export_private_key().decode()
+
+
+@pytest.mark.ac("transports-06", "transports-28")
+async def test_no_key_is_shown_before_the_host_key_is_trusted() -> None:
+    key = text_of(asyncssh.generate_private_key("ssh-ed25519"))
+    async with ssh(takes_keys=True) as server:
+        with pytest.raises(OpenWatchError) as caught:
+            await connect_ssh(server.target(private_key=key), host_keys=SlowToRefuse())
+        await asyncio.sleep(0.1)
+        assert caught.value.code == "host.key_unknown"
+        assert server.told.keys == 0
+
+
+@pytest.mark.ac("transports-06", "transports-28")
+async def test_no_key_is_shown_to_a_server_that_does_not_prove_its_own() -> None:
+    """A thief can show anybody's public host key; it cannot sign with it."""
+
+    class Stolen(SSHLocalKeyPair):
+        def sign(self, data: bytes) -> bytes:
+            return thief.sign(data, thief.get_algorithm().encode())
+
+    shown = asyncssh.generate_private_key("ssh-ed25519")
+    thief = asyncssh.generate_private_key("ssh-ed25519")
+    key = text_of(asyncssh.generate_private_key("ssh-ed25519"))
+    checked: list[HostKey] = []
+
+    class Trusting:
+        async def check(self, address: str, port: int, key: HostKey) -> None:
+            checked.append(key)
+
+    options = {"server_host_keys": [Stolen(shown, None, None, None)]}
+    async with ssh(takes_keys=True, options=options) as server:
+        with pytest.raises(OpenWatchError) as caught:
+            await connect_ssh(server.target(private_key=key), host_keys=Trusting())
+        await asyncio.sleep(0.1)
+        assert server.told.keys == 0
+        assert server.told.usernames == []
+    assert caught.value.code == "host.handshake_failed"
+    assert len(checked) == 1
+
+
+@pytest.mark.ac("transports-04", "transports-28")
+@pytest.mark.parametrize("kind", ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"])
+async def test_a_key_that_is_refused_makes_way_for_what_the_server_takes(kind: str) -> None:
+    key = text_of(asyncssh.generate_private_key(kind))
+    async with ssh(takes_keys=True) as server:
+        target = server.target(private_key=key, password=PASSWORD)
+        await (await connect_ssh(target, host_keys=AcceptNew())).aclose()
+        assert server.told.keys == 1
+        assert server.told.passwords == [PASSWORD]
+    async with ssh(takes_keys=False, right=False) as server:
+        error = await failure(server.target(private_key=key))
+    assert error.code == "auth.rejected"
+    assert "tried key SHA256:" in error.message
+    assert "it takes password" in error.message
+
+
+@pytest.mark.ac("transports-28")
+async def test_a_server_that_lets_everybody_in_needs_no_key() -> None:
+    key = text_of(asyncssh.generate_private_key("ssh-ed25519"))
+    async with ssh(lets_everybody_in=True) as server:
+        target = server.target(private_key=key)
+        await (await connect_ssh(target, host_keys=AcceptNew())).aclose()
+        assert server.told.keys == 0
 
 
 # -- what we log in with ---------------------------------------------------------------------------

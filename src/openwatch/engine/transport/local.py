@@ -53,7 +53,7 @@ class _Processes:
     def __init__(self) -> None:
         self._running: set[_Process] = set()
 
-    async def start(self, command: str, sink: Sink) -> None:
+    async def start(self, command: str, sink: Sink, *, patient: bool = True) -> None:
         loop = asyncio.get_running_loop()
         await loop.subprocess_exec(
             lambda: _Process(sink, self._running),

@@ -184,6 +184,14 @@ class Transport(Protocol):
     @property
     def traffic(self) -> Traffic: ...
 
+    def expect_privileged(self) -> None:
+        """Say that a privileged run will follow: its shell is started meanwhile, and waits.
+
+        What comes of it is told by that run. Where the host has no place for a second command
+        beside one that runs, nothing is gained and nothing is lost.
+        """
+        ...
+
     async def run(
         self,
         program: bytes,

@@ -74,8 +74,11 @@ class Sink(Protocol):
 class Starter(Protocol):
     """Starts commands on one host."""
 
-    async def start(self, command: str, sink: Sink) -> None:
-        """Have the account's shell start ``command``; raises ``host.lost``, ``host.no_shell``."""
+    async def start(self, command: str, sink: Sink, *, patient: bool = True) -> None:
+        """Have the account's shell start ``command``; raises ``host.lost``, ``host.no_shell``.
+
+        A host that has no place for a further command is asked again for a while if ``patient``.
+        """
         ...
 
     async def aclose(self) -> None: ...
@@ -91,17 +94,12 @@ class _RefusedError(Exception):
 
 
 class _Run:
-    """One program on its way through one channel."""
+    """One shell, and the program that it is given: at the start, when it is ready, or later."""
 
     def __init__(
-        self,
-        handshake: Handshake,
-        *,
-        program: bytes,
-        password: str | None,
-        receive: Receiver,
-        send_at_once: bool,
+        self, nonce: str, handshake: Handshake, *, password: str | None, send_at_once: bool
     ) -> None:
+        self.nonce = nonce
         self.handshake = handshake
         self.failure: Exception | None = None
         self.exit_status: int | None = None
@@ -113,10 +111,21 @@ class _Run:
         self.channel: Channel | None = None
         self.settled = asyncio.Event()
         self.finished = asyncio.Event()
-        self._program = program
+        self._program: bytes | None = None
         self._password = password
-        self._receive = receive
+        self._receive: Receiver | None = None
+        self._early: list[Payload] = []
         self._send_at_once = send_at_once
+
+    def give(self, program: bytes, receive: Receiver) -> None:
+        """Have the shell run ``program`` as soon as it may be sent; called once."""
+        self._program = program
+        self._receive = receive
+        early, self._early = self._early, []
+        for payload in early:
+            self._deliver(payload)
+        if self.handshake.ready and not self.hung_up:
+            self._send_program()
 
     def opened(self, channel: Channel) -> None:
         self.channel = channel
@@ -127,16 +136,12 @@ class _Run:
         if self.finished.is_set():
             return
         self.bytes_received += len(data)
-        if not self.handshake.ready and self.bytes_received > MAX_NOISE_BYTES:
+        if not self._has_begun and self.bytes_received > MAX_NOISE_BYTES:
             self.too_noisy = True
             self.hang_up()
             return
-        try:
-            for event in self.handshake.feed(stream, data):
-                self._obey(event)
-        except Exception as failure:
-            self.failure = failure
-            self.hang_up()
+        for event in self.handshake.feed(stream, data):
+            self._obey(event)
 
     def ended(self, exit_status: int | None) -> None:
         self.exit_status = exit_status
@@ -155,8 +160,8 @@ class _Run:
 
     def _obey(self, event: Event) -> None:
         match event:
-            case Payload(stream, data):
-                self._receive(stream, data)
+            case Payload():
+                self._deliver(event)
             case Act.SEND_PASSWORD:
                 self._write(f"{self._password}\n".encode())
             case Act.SEND_PROGRAM:
@@ -165,8 +170,24 @@ class _Run:
             case Act.HANG_UP:
                 self.hang_up()
 
+    @property
+    def _has_begun(self) -> bool:
+        return self.handshake.ready and self._program is not None
+
+    def _deliver(self, payload: Payload) -> None:
+        if self._receive is None:
+            self._early.append(payload)
+            return
+        if self.hung_up:
+            return
+        try:
+            self._receive(payload.stream, payload.data)
+        except Exception as failure:
+            self.failure = failure
+            self.hang_up()
+
     def _send_program(self) -> None:
-        if self.program_sent or self.channel is None:
+        if self.program_sent or self.channel is None or self._program is None:
             return
         self.program_sent = True
         self._write(self._program)
@@ -205,6 +226,7 @@ class ShellTransport:
         self._refused: _RefusedError | None = None
         self._proven: set[Launch] = set()
         self._learning = asyncio.Lock()
+        self._ahead: asyncio.Task[_Run | None] | None = None
         self._round_trips = 0
         self._bytes_sent = 0
         self._bytes_received = 0
@@ -224,7 +246,13 @@ class ShellTransport:
         )
 
     async def aclose(self) -> None:
+        await self._give_up_ahead()
         await self._starter.aclose()
+
+    def expect_privileged(self) -> None:
+        """See :meth:`.model.Transport.expect_privileged`."""
+        if self._ahead is None and self._privilege is None:
+            self._ahead = asyncio.create_task(self._root_shell_ahead())
 
     async def run(
         self,
@@ -255,6 +283,8 @@ class ShellTransport:
         What it taught holds for this transport's life, a refusal too: a password that was
         rejected is never tried a second time.
         """
+        if (shell := await self._take_ahead()) is not None:
+            return await self._carry_out(shell, program, receive)
         if self._privilege is None:
             async with self._learning:
                 if self._privilege is None:
@@ -273,49 +303,116 @@ class ShellTransport:
         try:
             return await self._attempt(launch, program, receive)
         except _RefusedError as refused:
-            wants_password = refused.problem is PrivilegeProblem.PASSWORD_REQUIRED
-            if launch is not Launch.PROBE or not wants_password or not self._sudo_password:
-                self._privilege = PrivilegeMode.NONE
-                self._refused = refused
-                raise self._refusal() from None
+            self._ask_with_password(launch, refused)
         return await self._as_root(Launch.PASSWORD, program, receive)
 
+    def _ask_with_password(self, launch: Launch, refused: _RefusedError) -> None:
+        """Return when sudo only wants the password that we have; else raise what it means."""
+        wants_password = refused.problem is PrivilegeProblem.PASSWORD_REQUIRED
+        if launch is not Launch.PROBE or not wants_password or not self._sudo_password:
+            self._privilege = PrivilegeMode.NONE
+            self._refused = refused
+            raise self._refusal() from None
+
+    # -- a root shell before its program is there --------------------------------------------------
+
+    async def _root_shell_ahead(self) -> _Run | None:
+        """Return a root shell that waits for its program; None where none can be had now.
+
+        A refusal by sudo is remembered as ever. Whatever else goes wrong is left for the run that
+        needs the shell: it tries anew, and tells.
+        """
+        try:
+            async with self._learning:
+                return await self._waiting_root_shell(Launch.PROBE)
+        except OpenWatchError:
+            return None
+
+    async def _waiting_root_shell(self, launch: Launch) -> _Run:
+        run = self._new_run(launch)
+        try:
+            await self._begin(launch, run, patient=False)
+            if run.handshake.ready:
+                return run
+            self._outcome(run)
+        except _RefusedError as refused:
+            self._end(run)
+            self._ask_with_password(launch, refused)
+        except BaseException:
+            self._end(run)
+            raise
+        return await self._waiting_root_shell(Launch.PASSWORD)
+
+    async def _take_ahead(self) -> _Run | None:
+        """Return the root shell that was made ready, if it still waits; nobody gets it twice."""
+        task, self._ahead = self._ahead, None
+        if task is None:
+            return None
+        shell = await task
+        if shell is not None and shell.finished.is_set():
+            self._end(shell)
+            return None
+        return shell
+
+    async def _give_up_ahead(self) -> None:
+        task, self._ahead = self._ahead, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled() and task.exception() is None and (shell := task.result()):
+            self._end(shell)
+
+    # -- one program -------------------------------------------------------------------------------
+
     async def _attempt(self, launch: Launch, program: bytes, receive: Receiver) -> int:
-        nonce = secrets.token_hex(NONCE_BYTES)
+        run = self._new_run(launch)
+        run.give(program, receive)
+        try:
+            await self._begin(launch, run)
+            await run.finished.wait()
+        finally:
+            self._end(run)
+        return self._outcome(run)
+
+    async def _carry_out(self, shell: _Run, program: bytes, receive: Receiver) -> int:
+        """Give a shell that waits its program."""
+        shell.give(program, receive)
+        try:
+            await shell.finished.wait()
+        finally:
+            self._end(shell)
+        return self._outcome(shell)
+
+    def _new_run(self, launch: Launch) -> _Run:
         # A way that has worked before gets its program with the request, which saves one wait for
         # the network; a password is always waited for.
         at_once = launch in self._proven and launch is not Launch.PASSWORD
-        run = _Run(
-            Handshake(launch, nonce),
-            program=program,
-            password=self._sudo_password,
-            receive=receive,
-            send_at_once=at_once,
+        nonce = secrets.token_hex(NONCE_BYTES)
+        return _Run(
+            nonce, Handshake(launch, nonce), password=self._sudo_password, send_at_once=at_once
         )
-        try:
-            await self._begin(shell_command(launch, nonce), run)
-            if run.handshake.ready:
-                self._learned(launch, run.handshake)
-            await run.finished.wait()
-        finally:
-            run.hang_up()
-            self._round_trips += run.program_sent
-            self._bytes_sent += run.bytes_sent
-            self._bytes_received += run.bytes_received
-        return self._outcome(run)
 
-    async def _begin(self, command: str, run: _Run) -> None:
+    def _end(self, run: _Run) -> None:
+        run.hang_up()
+        self._round_trips += run.program_sent
+        self._bytes_sent += run.bytes_sent
+        self._bytes_received += run.bytes_received
+
+    async def _begin(self, launch: Launch, run: _Run, *, patient: bool = True) -> None:
         """Start the shell and wait until it takes the program, or has ended."""
         seconds = self._deadlines.handshake
         start = asyncio.timeout(seconds)
         try:
             async with start:
-                await self._starter.start(command, run)
+                await self._starter.start(shell_command(launch, run.nonce), run, patient=patient)
                 await run.settled.wait()
         except TimeoutError:
             if not start.expired():
                 raise
             raise self._no_answer(run, seconds) from None
+        if run.handshake.ready:
+            self._learned(launch, run.handshake)
 
     def _no_answer(self, run: _Run, seconds: float) -> Exception:
         if run.channel is None:

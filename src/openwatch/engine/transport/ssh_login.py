@@ -2,7 +2,7 @@
 
 The callbacks of asyncssh are where a server asks; nothing is answered before the host key is
 trusted. A password is given at most once for a connection, whichever way the server asks, because
-each failure counts against the account.
+each failure counts against the account. The login's own key does not wait to be asked for.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import asyncssh
 
-from openwatch.engine.transport import errors
+from openwatch.engine.transport import errors, ssh_signing
 from openwatch.engine.transport.host_keys import fingerprint, host_key
 from openwatch.engine.transport.model import HostKey, HostKeys, Login, Step
 from openwatch.kit.errors import OpenWatchError
@@ -54,6 +54,10 @@ class LoginClient(asyncssh.SSHClient):
         self._port = port
         self._username = login.username
         self._keys = list(keys)
+        # Those of an agent may need a person to agree: they are signed with when they are taken.
+        self._signs_at_once = bool(keys and login.private_key and ssh_signing.is_quick(keys[0]))
+        self._signing: asyncio.Task[bool] | None = None
+        self._may_begin = asyncio.Event()
         self._password = login.password or None
         self._password_given = False
         self._host_keys = host_keys
@@ -76,8 +80,9 @@ class LoginClient(asyncssh.SSHClient):
         self._conn = conn
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._check is not None:
-            self._check.cancel()
+        for task in (self._check, self._signing):
+            if task is not None:
+                task.cancel()
 
     # -- the host key ------------------------------------------------------------------------------
 
@@ -90,6 +95,9 @@ class LoginClient(asyncssh.SSHClient):
         self._trace.begin(Step.HOST_KEY)
         self._check = asyncio.create_task(self._checked(shown))
         self._check.add_done_callback(_retrieve)
+        if self._signs_at_once and self._signing is None:
+            self._signing = asyncio.create_task(self._sign())
+            self._signing.add_done_callback(_retrieve)
         return True
 
     async def _checked(self, shown: HostKey) -> None:
@@ -110,14 +118,41 @@ class LoginClient(asyncssh.SSHClient):
 
     async def _may_answer(self) -> None:
         await self.trusted()
+        self._note_offer()
+
+    def _note_offer(self) -> None:
         if self._conn is not None:
-            new = (m for m in self._conn.get_server_auth_methods() if m not in self._offered)
-            self._offered.extend(new)
+            methods = self._conn.get_server_auth_methods()
+            seen = {ssh_signing.AT_ONCE, "none", *self._offered}
+            self._offered.extend(method for method in methods if method not in seen)
+
+    # -- the login's own key -----------------------------------------------------------------------
+
+    async def _sign(self) -> bool:
+        """Ask to log in with the key as soon as the server is trusted; whether that was done."""
+        await self.trusted()
+        conn = self._conn
+        if conn is None or not self._keys:
+            return False
+        # Signed is what was agreed on with the owner of the host key. Where that is not done, or
+        # the server has to say first which signatures it takes, its service is waited for.
+        if not ssh_signing.may_sign(conn) or ssh_signing.needs_server_algorithms(self._keys[0]):
+            await self._may_begin.wait()
+        return await ssh_signing.send_signed(conn)
+
+    async def signed(self) -> bool:
+        return self._signing is not None and await asyncio.shield(self._signing)
+
+    def refused(self) -> None:
+        self._note_offer()
 
     # -- what the server asks ----------------------------------------------------------------------
 
     def begin_auth(self, username: str) -> None:
         self.began_login = True
+        self._may_begin.set()
+        if self._signs_at_once and self._conn is not None:
+            ssh_signing.begin_signed(self._conn, self)
 
     async def public_key_auth_requested(self) -> list[asyncssh.SSHKeyPair] | None:
         await self._may_answer()
@@ -209,7 +244,7 @@ def _describe(key: asyncssh.SSHKeyPair) -> str:
     return f"{kind} {fingerprint(key.key_public_data)}"
 
 
-def _retrieve(task: asyncio.Task[None]) -> None:
+def _retrieve(task: asyncio.Task[Any]) -> None:
     """Mark the outcome as seen: a connection that ends before anybody asks for it is no news."""
     if not task.cancelled():
         task.exception()

@@ -32,8 +32,8 @@ class Sessions:
         self._where = where
         self._username = username
 
-    async def start(self, command: str, sink: Sink) -> None:
-        for pause in (*SESSION_PAUSES, None):
+    async def start(self, command: str, sink: Sink, *, patient: bool = True) -> None:
+        for pause in (*(SESSION_PAUSES if patient else ()), None):
             try:
                 await self._open(command, sink)
             except asyncssh.ChannelOpenError as error:

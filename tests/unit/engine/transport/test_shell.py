@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from openwatch.engine.transport import errors
 from openwatch.engine.transport.model import Deadlines, PrivilegeMode, Stream
 from openwatch.engine.transport.privilege import READY
 from openwatch.engine.transport.shell import Channel, ShellTransport, Sink
@@ -68,8 +69,13 @@ class FakeHost:
     openings: list[Opening]
     answer: Opening = field(default=lambda channel: None)
     channels: list[FakeChannel] = field(default_factory=list[FakeChannel])
+    full: bool = False
 
-    async def start(self, command: str, sink: Sink) -> None:
+    async def start(self, command: str, sink: Sink, *, patient: bool = True) -> None:
+        if self.full and not patient:
+            raise OpenWatchError(
+                errors.NO_SHELL, where="db1 port 22", username="scan", detail="it is full"
+            )
         channel = FakeChannel(command, sink, self.answer)
         self.channels.append(channel)
         near_end: Channel = channel
@@ -409,3 +415,181 @@ async def test_only_one_run_learns_when_several_start_together() -> None:
     way = transport(host, password=PASSWORD)
     await asyncio.gather(run(way), run(way), run(way))
     assert ["-S" in channel.command for channel in host.channels] == [False, True, True, True]
+
+
+# -- a root shell that waits for its program -------------------------------------------------------
+
+
+async def settled(host: FakeHost, *, channels: int) -> None:
+    """Wait until so many commands were started, and what they said has been understood."""
+    async with asyncio.timeout(20):
+        while len(host.channels) < channels:
+            await asyncio.sleep(0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def answered_when_ready(host: FakeHost, opening: Opening) -> None:
+    """Play ``opening`` next, for a program that comes with the request."""
+
+    def play(channel: FakeChannel) -> None:
+        opening(channel)
+        answer_program(channel)
+
+    host.openings.append(play)
+    host.answer = lambda channel: None
+
+
+@pytest.mark.ac("transports-27")
+@pytest.mark.parametrize("opening", [root, sudo])
+async def test_a_shell_that_was_asked_for_ahead_gets_the_program_when_there_is_one(
+    opening: Opening,
+) -> None:
+    host = FakeHost([opening], answer_program)
+    way = transport(host)
+    way.expect_privileged()
+    way.expect_privileged()
+    await settled(host, channels=1)
+    assert host.channels[0].written == b""
+    assert not host.channels[0].eof
+    assert way.traffic.round_trips == 0
+    assert await run(way) == MEASURED
+    assert way.traffic.round_trips == 1
+    assert len(host.channels) == 1
+    # The next one needs a shell of its own.
+    answered_when_ready(host, opening)
+    assert await run(way) == MEASURED
+    assert len(host.channels) == 2
+
+
+@pytest.mark.ac("transports-27")
+async def test_what_a_shell_ahead_says_before_its_program_is_not_lost() -> None:
+    def talkative(channel: FakeChannel) -> None:
+        sudo(channel)
+        channel.say(Stream.ERR, b"early\n")
+
+    host = FakeHost([talkative], answer_program)
+    way = transport(host)
+    way.expect_privileged()
+    await settled(host, channels=1)
+    assert await run(way) == [(Stream.ERR, b"early\n"), *MEASURED]
+
+
+@pytest.mark.ac("transports-12", "transports-27")
+async def test_a_password_that_was_rejected_ahead_is_not_tried_again() -> None:
+    def answer(channel: FakeChannel) -> None:
+        channel.say(Stream.ERR, b"Sorry, try again.\n" + channel.nonce + b"-password")
+
+    host = FakeHost([NEEDS_PASSWORD, prompt], answer)
+    way = transport(host, password=PASSWORD)
+    way.expect_privileged()
+    await settled(host, channels=2)
+    for _ in range(2):
+        with pytest.raises(OpenWatchError) as caught:
+            await run(way)
+        assert caught.value.code == "privilege.password_rejected"
+    assert len(host.channels) == 2
+    assert host.channels[1].written == f"{PASSWORD}\n".encode()
+    assert way.privilege is PrivilegeMode.NONE
+
+
+@pytest.mark.ac("transports-11", "transports-27")
+async def test_a_password_is_given_ahead_only_after_the_prompt() -> None:
+    def answer(channel: FakeChannel) -> None:
+        if channel.written == f"{PASSWORD}\n".encode():
+            channel.ready()
+        else:
+            answer_program(channel)
+
+    host = FakeHost([NEEDS_PASSWORD, prompt], answer)
+    way = transport(host, password=PASSWORD)
+    way.expect_privileged()
+    await settled(host, channels=2)
+    assert host.channels[1].written == f"{PASSWORD}\n".encode()
+    assert await run(way) == MEASURED
+    assert host.channels[1].written == f"{PASSWORD}\n".encode() + PROGRAM
+    assert way.privilege is PrivilegeMode.SUDO_PASSWORD
+
+
+@pytest.mark.ac("transports-27")
+async def test_a_shell_that_died_while_it_waited_is_replaced() -> None:
+    host = FakeHost([sudo, sudo], answer_program)
+    way = transport(host)
+    way.expect_privileged()
+    await settled(host, channels=1)
+    host.channels[0].sink.ended(None)
+    host.openings.clear()
+    answered_when_ready(host, sudo)
+    assert await run(way) == MEASURED
+    assert len(host.channels) == 2
+    assert host.channels[0].written == b""
+
+
+@pytest.mark.ac("transports-27")
+async def test_a_host_without_a_second_place_is_asked_again_by_the_run_itself() -> None:
+    host = FakeHost([sudo], answer_program, full=True)
+    way = transport(host)
+    way.expect_privileged()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert host.channels == []
+    assert await run(way) == MEASURED
+
+
+@pytest.mark.ac("transports-16", "transports-27")
+async def test_a_host_that_is_lost_while_the_program_runs_is_lost() -> None:
+    def cut(channel: FakeChannel) -> None:
+        if channel.eof:
+            channel.say(Stream.OUT, b"half an ans")
+            channel.sink.ended(None)
+
+    host = FakeHost([sudo], cut)
+    way = transport(host)
+    way.expect_privileged()
+    await settled(host, channels=1)
+    with pytest.raises(OpenWatchError) as caught:
+        await run(way)
+    assert caught.value.code == "host.lost"
+
+
+@pytest.mark.ac("transports-18", "transports-27")
+@pytest.mark.parametrize("opening", [sudo, lambda channel: channel.begin(b"sudo")])
+async def test_a_shell_ahead_that_nobody_needs_is_ended(opening: Opening) -> None:
+    host = FakeHost([opening])
+    way = transport(host)
+    way.expect_privileged()
+    await settled(host, channels=1)
+    await way.aclose()
+    assert host.channels[0].hung_up
+    assert host.channels[0].written == b""
+    idle = transport(FakeHost([]))
+    idle.expect_privileged()
+    await idle.aclose()
+
+
+@pytest.mark.ac("transports-18", "transports-27")
+async def test_a_run_that_is_cancelled_ends_the_shell_that_it_waits_for() -> None:
+    host = FakeHost([lambda channel: channel.begin(b"sudo")])
+    way = transport(host)
+    way.expect_privileged()
+    task = asyncio.create_task(run(way))
+    await settled(host, channels=1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert host.channels[0].hung_up
+
+
+@pytest.mark.ac("transports-27")
+async def test_noise_of_a_shell_that_waits_is_bounded() -> None:
+    def endless(channel: FakeChannel) -> None:
+        sudo(channel)
+        while not channel.hung_up:
+            channel.say(Stream.OUT, b"y\n" * 50_000)
+
+    host = FakeHost([endless, endless])
+    way = transport(host)
+    way.expect_privileged()
+    await settled(host, channels=1)
+    assert host.channels[0].hung_up
+    await way.aclose()
