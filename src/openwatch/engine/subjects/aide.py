@@ -42,7 +42,7 @@ _GROUPS: Final[Mapping[str, frozenset[str]]] = {
 _MACRO: Final = re.compile(r"@@\{([A-Za-z0-9_]+)\}")
 _GROUP: Final = re.compile(r"([A-Za-z][A-Za-z0-9_]*)\s*=\s*(.*)")
 _RULE: Final = re.compile(r"(=|!|-)?(/(?:\\.|[^\s\\])*)(?:\s+([a-zA-Z,0]+=?[a-z0-9=]*))?\s+(\S+)")
-_NEGATIVE: Final = re.compile(r"(!|-)(/(?:\\.|[^\s\\])*)(?:\s+\S+)?")
+_NEGATIVE: Final = re.compile(r"(!|-)(/(?:\\.|[^\s\\])*)(?:\s.*)?")
 _REPEATED_GROUP: Final = re.compile(r"\)[*+{]")
 _OPTIONS: Final = frozenset(
     {
@@ -179,7 +179,7 @@ class _Reader:
 
     def _attributes(self, expression: str) -> frozenset[str]:
         found: frozenset[str] = frozenset()
-        for sign, name in re.findall(r"([+-]?)\s*([A-Za-z0-9_>]+)", expression):
+        for sign, name in re.findall(r"([+-]?)\s*([A-Za-z0-9_>]+)", expression.partition("#")[0]):
             known = self.groups.get(name) or _GROUPS.get(name) or frozenset({name} & _ATTRIBUTES)
             found = found - known if sign == "-" else found | known
         return found

@@ -269,10 +269,12 @@ def _version_order(path: str) -> list[tuple[int, str]]:
 
 
 def _option(words: list[str]) -> tuple[str, int] | None:
-    """Return an option of the whole system (``-e 2``) with its value."""
+    """Return an option of the whole system (``-e 2``) with its value: auditctl(8) obeys it before
+    it complains of what stands behind.
+    """
     if words in (["--loginuid-immutable"], ["-c"]):
         return words[0], 1
-    key, value = words[0][:2], "".join((words[0][2:], *words[1:]))
+    key, value = words[0][:2], words[0][2:] or next(iter(words[1:]), "")
     if key not in ("-e", "-f", "-b", "-r") or not re.fullmatch(r"[0-9]{1,9}", value):
         return None
     return key, int(value)

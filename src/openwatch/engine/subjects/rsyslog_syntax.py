@@ -238,7 +238,7 @@ class Reader:
         if rest is not None:
             self.position = rest.start(1)
             return None
-        text = self._line().strip()
+        text = re.split(r"\s+#", self._line().strip())[0]
         selected = waiting.pop() if waiting else self._scope()
         waiting.clear()
         if text.endswith("}") and self.blocks:
