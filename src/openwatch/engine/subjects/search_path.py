@@ -7,7 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-_ASSIGNMENT: Final = re.compile(r"(?:^|[\s;&|({])(?P<name>[A-Za-z_][A-Za-z0-9_]*)\+?=")
+_ASSIGNMENT: Final = re.compile(
+    r"(?:^|[\s;&|({])(?:(?:export|declare|typeset|readonly)\s+(?:-\w+\s+)*(?P<quote>[\"']))?"
+    r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)\+?="
+)
+"""Of ``export "PATH=/bin"`` the quote is a part of the word that is set."""
 _SETENV: Final = re.compile(r"(?:^|[\s;&|])setenv\s+(?P<name>[A-Za-z_][A-Za-z0-9_]*)\s+")
 _ARRAY: Final = re.compile(r"(?:^|\s)(?:set\s+)?path\s*\+?=\s*\((?P<words>[^)]*)\)")
 """csh(1) and zsh(1) keep the search path in an array as well."""
@@ -28,9 +32,11 @@ class Element:
 
 def assignments(line: str) -> Iterator[tuple[str, str]]:
     """Yield the variables that a line sets, each with the word that it is set to, as written."""
-    for pattern in (_ASSIGNMENT, _SETENV):
-        for found in pattern.finditer(line):
-            yield found["name"], _word(line, found.end())
+    for found in _ASSIGNMENT.finditer(line):
+        quote = found["quote"] or ""
+        yield found["name"], quote + _word(line, found.end(), quote)
+    for found in _SETENV.finditer(line):
+        yield found["name"], _word(line, found.end())
 
 
 def path_elements(line: str, home: str, variables: Mapping[str, str]) -> Iterator[Element]:
@@ -55,9 +61,9 @@ def _elements(value: str, home: str, variables: Mapping[str, str]) -> Iterator[E
         yield Element(text, known=not re.search(r"[$`*?]|\A~", text))
 
 
-def _word(line: str, start: int) -> str:
-    """Return the shell word that begins at a place, with its quotes."""
-    position, quote = start, ""
+def _word(line: str, start: int, quote: str = "") -> str:
+    """Return the shell word that begins at a place, in a quote or not, with its quotes."""
+    position = start
     while position < len(line):
         character = line[position]
         if character == "\\" and quote != "'":
