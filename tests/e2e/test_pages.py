@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 import pytest
@@ -113,6 +114,8 @@ def test_a_page_that_is_full(lab: LabSession, product: Product, tabs: Tabs) -> N
     )
     failed = product.scan(broken)
     assert failed["state"] == "failed"
+    gone = product.post("/hosts", {"name": "gone", "address": "192.0.2.9", "tags": ["old"]})["id"]
+    assert product.api.delete(f"/hosts/{gone}").status_code == HTTPStatus.NO_CONTENT
     group = product.post("/groups", {"name": "Front ends", "rule": "tag = web"})["id"]
     by_hand = product.post("/groups", {"name": "By hand"})["id"]
     rule = product.get(f"/scans/{scan}/outcomes", verdict="fail")["items"][0]["rule_id"]
@@ -126,6 +129,7 @@ def test_a_page_that_is_full(lab: LabSession, product: Product, tabs: Tabs) -> N
         Look("/hosts", "Hosts", act=open_shortcuts),
         Look("/hosts", "Hosts", act=open_account_menu),
         Look("/hosts?search=nothing-like-it&state=failed", "Hosts"),
+        Look("/hosts?deleted=true", "Hosts"),
         Look("/hosts/new", "Add host"),
         Look("/hosts/new", "Add host", act=enter_a_new_credential),
         Look(f"/hosts/{host}", "bookworm"),

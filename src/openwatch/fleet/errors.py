@@ -18,6 +18,12 @@ HOST_EXISTS: Final = register(
     message="A host with the name {name} exists already.",
     fix="Choose another name, or change the host that has it.",
 )
+HOST_NOT_DELETED: Final = register(
+    "host.not_deleted",
+    status=409,
+    message="{name} is not deleted.",
+    fix="There is nothing to bring back; look for it in the list of hosts.",
+)
 HOST_TOO_MANY: Final = register(
     "host.too_many",
     status=422,

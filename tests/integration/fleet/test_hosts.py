@@ -93,6 +93,42 @@ async def test_the_life_of_a_host(platform: Platform) -> None:
     assert kinds == ["host.created", "host.updated", "host.deleted"]
 
 
+@pytest.mark.ac("fleet-25")
+async def test_a_deleted_host_comes_back_with_all_it_had(platform: Platform) -> None:
+    await empty(platform.api.database)
+    jump = await platform.post("/hosts", {"name": "jump", "address": "10.0.0.9"})
+    body = {"name": "web", "address": "10.0.0.1", "tags": ["a"], "jump_host_id": jump["id"]}
+    host = await platform.post("/hosts", body)
+    group = await platform.post("/groups", {"name": f"g-{uuid4()}"})
+    await platform.post(f"/groups/{group['id']}/members", {"add": [host["id"]]}, expect=200)
+    refused = await platform.post(f"/hosts/{host['id']}/restore", expect=409)
+    assert refused["code"] == "host.not_deleted"
+    await platform.post(f"/hosts/{uuid4()}/restore", expect=404)
+
+    await platform.delete(f"/hosts/{host['id']}")
+    await platform.delete(f"/hosts/{jump['id']}")
+    deleted = await platform.get("/hosts", deleted=True)
+    assert [one["name"] for one in deleted["items"]] == ["jump", "web"]
+    assert all(one["deleted_at"] for one in deleted["items"])
+    assert (await platform.get("/hosts"))["total"] == 0
+    queued = await platform.post("/scans", {"filters": {"deleted": True}}, expect=202)
+    assert queued["hosts"] == 0
+
+    taken = await platform.post("/hosts", {"name": "WEB", "address": "10.0.0.2"})
+    refused = await platform.post(f"/hosts/{host['id']}/restore", expect=409)
+    assert refused["code"] == "host.exists"
+    await platform.delete(f"/hosts/{taken['id']}")
+
+    back = await platform.post(f"/hosts/{host['id']}/restore", expect=200)
+    assert (back["name"], back["tags"], back["jump_host_id"], back["deleted_at"]) == (
+        "web", ["a"], None, None,
+    )  # fmt: skip
+    in_group = await platform.get("/hosts", group=group["id"])
+    assert [one["id"] for one in in_group["items"]] == [host["id"]]
+    kinds = [event["kind"] for event in await platform.events(host_id=host["id"])]
+    assert kinds == ["host.created", "host.deleted", "host.restored"]
+
+
 @pytest.mark.ac("fleet-02")
 async def test_a_name_belongs_to_one_host_at_a_time(platform: Platform) -> None:
     await empty(platform.api.database)

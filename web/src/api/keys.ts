@@ -17,6 +17,7 @@ export const keys = {
     history: (id: string) => ['hosts', 'history', id] as const,
     keys: (id: string) => ['hosts', 'keys', id] as const,
     suggestions: (search: string) => ['hosts', 'suggestions', search] as const,
+    deletedCount: ['hosts', 'deleted-count'] as const,
   },
   groups: {
     all: ['groups'] as const,

@@ -4,6 +4,128 @@
  */
 
 export interface paths {
+    "/api/v1/bulk/hosts/analyze-csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Analyze Hosts File
+         * @description Say what a file holds: format, columns and their fields, the first rows, what is wrong.
+         */
+        post: operations["analyze_hosts_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulk/hosts/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import Hosts
+         * @description Import the hosts of a file, or try it. A worker does it: follow the import that is answered.
+         *
+         *     Groups that rows name are made where they are missing.
+         */
+        post: operations["import_hosts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulk/hosts/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Imports
+         * @description List imports, the latest first. Trials are kept for a day.
+         */
+        get: operations["list_imports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulk/hosts/imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Import
+         * @description Get an import: how far it is, or how it ended.
+         */
+        get: operations["get_import"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulk/hosts/imports/{import_id}/refused.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download Refused Rows
+         * @description Download the refused rows with what is wrong with each, to correct and import them again.
+         */
+        get: operations["download_refused_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/bulk/hosts/imports/{import_id}/rows": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Import Rows
+         * @description List what became of the rows of a file. Sort by line.
+         */
+        get: operations["list_import_rows"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connection-tests": {
         parameters: {
             query?: never;
@@ -440,6 +562,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/hosts/{host_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore Host
+         * @description Bring a deleted host back, with all that it had. 409 when its name is taken by now.
+         */
+        post: operations["restore_host"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/hosts/{host_id}/scans": {
         parameters: {
             query?: never;
@@ -795,6 +937,44 @@ export interface components {
             status: string;
         };
         /**
+         * Analysis
+         * @description What a file holds, before anything of it is kept.
+         */
+        Analysis: {
+            /** Columns */
+            columns: components["schemas"]["FoundColumn"][];
+            /** Delimiter */
+            delimiter: string | null;
+            /** Encoding */
+            encoding: string;
+            format: components["schemas"]["Format"];
+            /**
+             * Problems
+             * @description The first of the refused rows, and why.
+             */
+            problems: components["schemas"]["LineRemark"][];
+            /**
+             * Refused
+             * @description How many rows would be refused as they are mapped.
+             */
+            refused: number;
+            /**
+             * Remarks
+             * @description What was not taken over, and why.
+             */
+            remarks: components["schemas"]["LineRemark"][];
+            /**
+             * Rows
+             * @description The first of them.
+             */
+            rows: components["schemas"]["PreviewRow"][];
+            /**
+             * Total
+             * @description How many rows there are.
+             */
+            total: number;
+        };
+        /**
          * Category
          * @description The part of a host that a rule is about; also the directory that holds the rule.
          * @enum {string}
@@ -877,6 +1057,22 @@ export interface components {
             trust_host_key?: string | null;
             /** Username */
             username?: string | null;
+        };
+        /**
+         * Counts
+         * @description How many rows had which outcome; of a trial, would have.
+         */
+        Counts: {
+            /** Created */
+            created: number;
+            /** Refused */
+            refused: number;
+            /** Skipped */
+            skipped: number;
+            /** Unchanged */
+            unchanged: number;
+            /** Updated */
+            updated: number;
         };
         /**
          * Credential
@@ -1104,6 +1300,12 @@ export interface components {
             message: string;
         };
         /**
+         * Field
+         * @description What a column can hold.
+         * @enum {string}
+         */
+        Field: "name" | "address" | "port" | "username" | "environment" | "description" | "tags" | "group" | "credential" | "jump_host";
+        /**
          * FieldProblem
          * @description What is wrong with one field of a request.
          */
@@ -1118,6 +1320,34 @@ export interface components {
              * @example Input should be less than or equal to 65535
              */
             message: string;
+        };
+        /**
+         * Format
+         * @description The formats that hosts can be read from.
+         * @enum {string}
+         */
+        Format: "csv" | "text" | "known_hosts" | "ansible_ini" | "ansible_yaml";
+        /**
+         * FoundColumn
+         * @description A column of a file and the field that it most likely holds.
+         */
+        FoundColumn: {
+            /**
+             * Confidence
+             * @description From 0 to 1.
+             */
+            confidence: number;
+            field: components["schemas"]["Field"] | null;
+            /** Name */
+            name: string;
+            reason: components["schemas"]["Reason"] | null;
+            /** Samples */
+            samples: string[];
+            /**
+             * Secret
+             * @description By its name it holds secrets: it is never kept or shown.
+             */
+            secret: boolean;
         };
         /**
          * Framework
@@ -1311,6 +1541,8 @@ export interface components {
             created_at: string;
             /** Credential Id */
             credential_id: string | null;
+            /** Deleted At */
+            deleted_at: string | null;
             /** Description */
             description: string;
             /** Environment */
@@ -1420,6 +1652,12 @@ export interface components {
          * @description Which hosts a list shows. Several values of one filter mean any of them.
          */
         HostFilters: {
+            /**
+             * Deleted
+             * @description Those that were deleted, not the others.
+             * @default false
+             */
+            deleted: boolean;
             /**
              * Environment
              * @default []
@@ -1551,6 +1789,80 @@ export interface components {
             username?: string | null;
         };
         /**
+         * Import
+         * @description An import and how far it is.
+         */
+        Import: {
+            counts: components["schemas"]["Counts"];
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Done */
+            done: number;
+            /** Dry Run */
+            dry_run: boolean;
+            failure: components["schemas"]["ImportFailure"] | null;
+            /** File Name */
+            file_name: string | null;
+            /** Finished At */
+            finished_at: string | null;
+            format: components["schemas"]["Format"];
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            key: components["schemas"]["Key"];
+            mode: components["schemas"]["Mode"];
+            on_existing: components["schemas"]["OnExisting"];
+            /** Started At */
+            started_at: string | null;
+            state: components["schemas"]["ImportState"];
+            /** Total */
+            total: number;
+        };
+        /**
+         * ImportFailure
+         * @description Why an import as a whole failed.
+         */
+        ImportFailure: {
+            /** Code */
+            code: string;
+            /** Fix */
+            fix: string;
+            /** Message */
+            message: string;
+        };
+        /**
+         * ImportRow
+         * @description What became of a row.
+         */
+        ImportRow: {
+            /** Host Id */
+            host_id: string | null;
+            /** Line */
+            line: number;
+            /** Name */
+            name: string;
+            outcome: components["schemas"]["Outcome"];
+            /** Problem */
+            problem: string | null;
+        };
+        /**
+         * ImportState
+         * @description How far an import is.
+         * @enum {string}
+         */
+        ImportState: "queued" | "running" | "completed" | "failed";
+        /**
+         * Key
+         * @description What says that a host is known.
+         * @enum {string}
+         */
+        Key: "name" | "address";
+        /**
          * Kind
          * @description What the values of a field are, which says how they can be compared.
          * @enum {string}
@@ -1621,6 +1933,16 @@ export interface components {
             state: string;
         };
         /**
+         * LineRemark
+         * @description A line of a file and what is to be said about it.
+         */
+        LineRemark: {
+            /** Line */
+            line: number;
+            /** Text */
+            text: string;
+        };
+        /**
          * MembersChange
          * @description Hosts to put into a group by hand and hosts to take out of it.
          */
@@ -1677,6 +1999,12 @@ export interface components {
             version: string;
         };
         /**
+         * Mode
+         * @description Whether one refused row keeps all others out.
+         * @enum {string}
+         */
+        Mode: "atomic" | "per_row";
+        /**
          * Observation
          * @description One value that was looked at.
          */
@@ -1711,6 +2039,12 @@ export interface components {
             subject: string;
         };
         /**
+         * OnExisting
+         * @description What to do with a row whose host is known.
+         * @enum {string}
+         */
+        OnExisting: "skip" | "update" | "refuse";
+        /**
          * Operator
          * @description How a field is compared with what the rule says.
          * @enum {string}
@@ -1730,6 +2064,12 @@ export interface components {
             /** Version */
             version: string;
         };
+        /**
+         * Outcome
+         * @description What became of a row.
+         * @enum {string}
+         */
+        Outcome: "created" | "updated" | "unchanged" | "skipped" | "refused";
         /**
          * OutcomeDetail
          * @description The verdict on one rule with everything that it rests on.
@@ -1825,6 +2165,24 @@ export interface components {
             /** Total */
             total?: number | null;
         };
+        /** Page[Import] */
+        Page_Import_: {
+            /** Items */
+            items: components["schemas"]["Import"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total?: number | null;
+        };
+        /** Page[ImportRow] */
+        Page_ImportRow_: {
+            /** Items */
+            items: components["schemas"]["ImportRow"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total?: number | null;
+        };
         /** Page[KnownHostKey] */
         Page_KnownHostKey_: {
             /** Items */
@@ -1859,6 +2217,18 @@ export interface components {
             name: string;
             /** Os */
             os: string | null;
+        };
+        /**
+         * PreviewRow
+         * @description One of the first rows; ``problem``: why it would be refused.
+         */
+        PreviewRow: {
+            /** Cells */
+            cells: string[];
+            /** Line */
+            line: number;
+            /** Problem */
+            problem: string | null;
         };
         /**
          * PrivilegeMode
@@ -1975,6 +2345,12 @@ export interface components {
             /** Ready */
             ready: boolean;
         };
+        /**
+         * Reason
+         * @description Why a field is suggested.
+         * @enum {string}
+         */
+        Reason: "header" | "values";
         /**
          * Relation
          * @description What a rule that passes says about a control that it cites.
@@ -2527,6 +2903,255 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    analyze_hosts_file: {
+        parameters: {
+            query?: {
+                /** @description Found out when left out. */
+                delimiter?: ("," | ";" | "\t" | "|") | null;
+                /** @description Found out when left out. */
+                encoding?: ("utf-8" | "utf-16-le" | "utf-16-be" | "windows-1252" | "iso-8859-1" | "iso-8859-15") | null;
+                /** @description Shown in the list. */
+                file_name?: string | null;
+                /** @description Found out when left out. */
+                format?: components["schemas"]["Format"] | null;
+                key?: components["schemas"]["Key"];
+                /** @description Which column holds which field, as `column=field`; as suggested when left out. */
+                map?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The file as it is: CSV, plain text, known_hosts or an Ansible inventory. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Analysis"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_hosts: {
+        parameters: {
+            query?: {
+                /** @description Of new hosts. */
+                credential_id?: string | null;
+                /** @description Found out when left out. */
+                delimiter?: ("," | ";" | "\t" | "|") | null;
+                /** @description Say what would happen, and change nothing. */
+                dry_run?: boolean;
+                /** @description Found out when left out. */
+                encoding?: ("utf-8" | "utf-16-le" | "utf-16-be" | "windows-1252" | "iso-8859-1" | "iso-8859-15") | null;
+                /** @description Of new hosts. */
+                environment?: string | null;
+                /** @description Shown in the list. */
+                file_name?: string | null;
+                /** @description Found out when left out. */
+                format?: components["schemas"]["Format"] | null;
+                /** @description Where new hosts are put too. */
+                group_id?: string | null;
+                /** @description What says that a host is known already. */
+                key?: components["schemas"]["Key"];
+                /** @description Which column holds which field, as `column=field`; as suggested when left out. */
+                map?: string[];
+                mode?: components["schemas"]["Mode"];
+                on_existing?: components["schemas"]["OnExisting"];
+                /** @description Of new hosts, besides their own. */
+                tag?: string[];
+            };
+            header?: {
+                /** @description A random key, such as a UUID. Repeating the request with the same key within 24 hours returns the first answer instead of doing the work again. */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        /** @description The file as it is: CSV, plain text, known_hosts or an Ansible inventory. */
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_imports: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before. */
+                cursor?: string | null;
+                /** @description Rows per page. */
+                limit?: number;
+                /** @description Text that a row contains. */
+                search?: string | null;
+                /** @description A column; `-` in front of it reverses the order. */
+                sort?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Import_"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    download_refused_rows: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_import_rows: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before. */
+                cursor?: string | null;
+                /** @description Rows per page. */
+                limit?: number;
+                outcome?: components["schemas"]["Outcome"][];
+                /** @description Text that a row contains. */
+                search?: string | null;
+                /** @description A column; `-` in front of it reverses the order. */
+                sort?: string | null;
+            };
+            header?: never;
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ImportRow_"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     test_connection: {
         parameters: {
             query?: never;
@@ -3136,6 +3761,8 @@ export interface operations {
             query?: {
                 /** @description next_cursor of the page before. */
                 cursor?: string | null;
+                /** @description Those that were deleted, not the others. */
+                deleted?: boolean;
                 environment?: string[];
                 /** @description In it, or in a group in it. */
                 group?: string[];
@@ -3515,6 +4142,37 @@ export interface operations {
             };
         };
     };
+    restore_host: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                host_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Host"];
+                };
+            };
+            /** @description An error, as problem details. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     create_scan: {
         parameters: {
             query?: never;
@@ -3552,6 +4210,8 @@ export interface operations {
     get_host_facets: {
         parameters: {
             query?: {
+                /** @description Those that were deleted, not the others. */
+                deleted?: boolean;
                 environment?: string[];
                 /** @description In it, or in a group in it. */
                 group?: string[];

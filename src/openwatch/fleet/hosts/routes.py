@@ -29,6 +29,7 @@ def _filters(
     tag: Annotated[list[str], Query()] = [],  # noqa: B006
     group: Annotated[list[UUID], Query(description="In it, or in a group in it.")] = [],  # noqa: B006
     score_below: Annotated[float | None, Query(ge=0, le=1.01)] = None,
+    deleted: Annotated[bool, Query(description="Those that were deleted, not the others.")] = False,
 ) -> HostFilters:
     return HostFilters(
         state=state,
@@ -37,6 +38,7 @@ def _filters(
         tag=tag,
         group=group,
         score_below=score_below,
+        deleted=deleted,
     )
 
 
@@ -102,6 +104,15 @@ async def delete_host(db: Db, host_id: UUID) -> None:
     """Remove a host from the inventory. Its scans and their evidence stay; a running scan stops."""
     async with db.transaction() as tx:
         await service.delete(tx, host_id)
+
+
+@router.post("/hosts/{host_id}/restore", dependencies=WRITE)
+async def restore_host(db: Db, host_id: UUID, response: Response) -> Host:
+    """Bring a deleted host back, with all that it had. 409 when its name is taken by now."""
+    async with db.transaction() as tx:
+        host = await service.restore(tx, host_id)
+    response.headers["ETag"] = etag(host.version)
+    return host
 
 
 def _searching(filters: HostFilters, wanted: ListParameters) -> HostFilters:

@@ -139,6 +139,7 @@ class Host(BaseModel):
     active_scan_id: UUID | None
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None
     version: int
 
 
@@ -154,6 +155,7 @@ class HostFilters(BaseModel):
     tag: list[str] = []
     group: list[UUID] = []
     score_below: float | None = None
+    deleted: bool = Field(default=False, description="Those that were deleted, not the others.")
 
     def without(self, dimension: str) -> Self:
         """Return the filters without one of them."""

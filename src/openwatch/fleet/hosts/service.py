@@ -184,6 +184,32 @@ async def using_credential(conn: AsyncConnection, credential_id: UUID) -> tuple[
     return await store.names_with_credential(conn, credential_id, limit=NAMES_SHOWN)
 
 
+async def restore(tx: AsyncConnection, host_id: UUID) -> Host:
+    """Bring a deleted host back, with its scans, its keys and the groups that it was put into.
+
+    A jump host that was deleted meanwhile is not brought back with it: the host is reached
+    directly then. Raises ``host.not_deleted``, ``host.exists`` and ``host.jump_host_loop``.
+    """
+    row = await store.lock_deleted(tx, host_id)
+    if row is None:
+        host = await get(tx, host_id)
+        raise OpenWatchError(errors.HOST_NOT_DELETED, name=host.name)
+    await _check_name(tx, host_id, row["name"])
+    values: dict[str, Any] = {
+        "deleted_at": None,
+        "updated_at": now(),
+        "version": row["version"] + 1,
+    }
+    if row["jump_host_id"] is not None and await store.find(tx, row["jump_host_id"]) is None:
+        values["jump_host_id"] = None
+    else:
+        await _check_way(tx, host_id, row["name"], row["jump_host_id"])
+    await _write(store.change(tx, host_id, values), {"name": row["name"]})
+    data = {"name": row["name"], "address": row["address"]}
+    await emit(tx, "host.restored", subject=Subject("host", host_id), host_id=host_id, data=data)
+    return await get(tx, host_id)
+
+
 async def way(conn: AsyncConnection, host_id: UUID) -> Sequence[store.Way]:
     """Return the host and the jump hosts before it, outwards; raises ``host.unknown``."""
     hops = await store.way(conn, host_id, most=MAX_JUMP_HOSTS + 1)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    not_,
     or_,
     select,
     type_coerce,
@@ -145,6 +146,12 @@ async def lock(tx: AsyncConnection, host_id: UUID) -> RowMapping | None:
     return (await tx.execute(statement)).mappings().one_or_none()
 
 
+async def lock_deleted(tx: AsyncConnection, host_id: UUID) -> RowMapping | None:
+    """Return a host that was deleted and keep others from changing it until ``tx`` ends."""
+    statement = select(hosts).where(hosts.c.id == host_id, not_(LIVE)).with_for_update()
+    return (await tx.execute(statement)).mappings().one_or_none()
+
+
 async def lock_chosen(
     tx: AsyncConnection, wanted: Selection | Sequence[UUID], *, most: int
 ) -> Sequence[RowMapping]:
@@ -154,7 +161,7 @@ async def lock_chosen(
     """
     columns = (hosts.c.id, hosts.c.active_scan_id, hosts.c.credential_id)
     if isinstance(wanted, Selection):
-        statement = _matching(select(*columns), wanted)
+        statement = _matching(select(*columns), wanted).where(LIVE)
     else:
         statement = select(*columns).where(LIVE, hosts.c.id.in_(wanted))
     statement = statement.order_by(hosts.c.id).limit(most).with_for_update(key_share=True)
@@ -233,7 +240,7 @@ async def way(conn: AsyncConnection, host_id: UUID, *, most: int) -> Sequence[Wa
 
 def _matching(statement: Q, wanted: Selection) -> Q:
     filters = wanted.filters
-    statement = statement.where(LIVE)
+    statement = statement.where(not_(LIVE) if filters.deleted else LIVE)
     if wanted.within is not None:
         statement = statement.where(wanted.within)
     if filters.search and (text := filters.search.strip()):

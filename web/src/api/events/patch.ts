@@ -49,8 +49,8 @@ function add(touched: Touched, event: ServerEvent): void {
   if (kind.startsWith('group.')) touched.groupsChanged = true;
   if (kind === 'group.updated' || kind === 'group.hosts_changed') touched.groupHostsChanged = true;
   if (kind === 'host.deleted') touched.deletedHosts.add(subject.id);
-  if (kind === 'host.created' || kind === 'host.deleted') touched.hostListChanged = true;
-  if (kind === 'host.created' || kind === 'host.updated') touched.hosts.add(subject.id);
+  if (kind === 'host.created' || kind === 'host.deleted' || kind === 'host.restored') touched.hostListChanged = true;
+  if (kind === 'host.created' || kind === 'host.updated' || kind === 'host.restored') touched.hosts.add(subject.id);
   if (kind.startsWith('host.key_')) touched.hostKeys.add(hostId ?? subject.id);
   if (kind === 'scan.queued') touched.scanListChanged = true;
   if (kind.startsWith('scan.') && kind !== 'scan.progress') {

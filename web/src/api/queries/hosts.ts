@@ -109,6 +109,24 @@ export function useUpdateHost(id: string) {
   });
 }
 
+/** How many hosts were deleted, and can be brought back. */
+export const deletedHostsCountQuery = queryOptions({
+  queryKey: keys.hosts.deletedCount,
+  queryFn: async ({ signal }) => {
+    const query = { deleted: true, limit: 1 };
+    return (await call(api.GET('/api/v1/hosts', { params: { query }, signal }))).total ?? 0;
+  },
+});
+
+export function useRestoreHost() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (id: string) =>
+      call(api.POST('/api/v1/hosts/{host_id}/restore', { params: { path: { host_id: id } } })),
+    onSuccess: () => client.invalidateQueries({ queryKey: keys.hosts.all }),
+  });
+}
+
 export function useDeleteHost() {
   const client = useQueryClient();
   return useMutation({

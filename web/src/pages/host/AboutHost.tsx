@@ -92,12 +92,12 @@ function GroupsCard({ host }: { host: Host }) {
       {groups.isError && <ErrorBanner error={groups.error} />}
       {groups.data?.length === 0 && <p className={classes.faint}>In no group.</p>}
       {groups.data?.map((group) => (
-        <p key={group.id}>
+        <div key={group.id} className={classes.groupRow}>
           <Link to="/groups/$groupId" params={{ groupId: group.id }}>
             {group.name}
-          </Link>{' '}
+          </Link>
           <span className={classes.faint}>{group.membership === 'rule' ? 'found by its rule' : 'chosen by hand'}</span>
-        </p>
+        </div>
       ))}
     </Card>
   );

@@ -93,7 +93,7 @@ function DeleteHost({ host, opened, onClose }: { host: Host; opened: boolean; on
   const confirm = () =>
     remove.mutate(host.id, {
       onSuccess: () => {
-        notifications.show({ message: `${host.name} is deleted. Its evidence is kept.` });
+        notifications.show({ message: `${host.name} is deleted. Its evidence is kept, and it can be brought back from the deleted hosts.` });
         void navigate({ to: '/hosts', search: {} });
       },
     });

@@ -1,15 +1,19 @@
 import { useQuery } from '@tanstack/react-query';
+import { Link } from '@tanstack/react-router';
 
 import { credentialChoicesQuery } from '@/api/queries/credentials';
+import { deletedHostsCountQuery } from '@/api/queries/hosts';
 import { useCan } from '@/app/session';
 import { ButtonLink } from '@/components/ButtonLink';
 import { Icon } from '@/components/Icon';
+import { plural } from '@/format/number';
 import classes from './Hosts.module.css';
 
 /** No host yet: the few steps to the first result, and which of them is done. */
 export function FirstHost({ canAdd }: { canAdd: boolean }) {
   const canReadCredentials = useCan('credential:read');
   const credentials = useQuery({ ...credentialChoicesQuery, enabled: canAdd && canReadCredentials });
+  const deleted = useQuery(deletedHostsCountQuery);
   const hasCredential = (credentials.data?.length ?? 0) > 0;
   return (
     <section className={classes.first} aria-labelledby="first-host">
@@ -30,6 +34,14 @@ export function FirstHost({ canAdd }: { canAdd: boolean }) {
           Takes seconds. Each rule says what was read, what was expected, and on which line it stands.
         </Step>
       </ol>
+      {(deleted.data ?? 0) > 0 && (
+        <p>
+          {plural(deleted.data ?? 0, 'host')} deleted.{' '}
+          <Link to="/hosts" search={{ deleted: 'true' }} className={classes.inText}>
+            See the deleted hosts
+          </Link>
+        </p>
+      )}
       {canAdd ? (
         <div>
           <ButtonLink to="/hosts/new" size="sm" leftSection={<Icon name="plus" size={14} />}>

@@ -17,9 +17,11 @@ interface Props {
   /** The groups to choose from; left out where the list is that of one group. */
   groups?: readonly Group[];
   onChange: Change;
+  /** Turns to the deleted hosts and back; left out where there is no way to them. */
+  onDeleted?: (deleted: HostsSearch['deleted']) => void;
 }
 
-export function HostFilters({ search, facets, groups = [], onChange }: Props) {
+export function HostFilters({ search, facets, groups = [], onChange, onDeleted }: Props) {
   return (
     <div className={filterClasses.bar} role="search" aria-label="Hosts">
       <SearchInput
@@ -65,6 +67,17 @@ export function HostFilters({ search, facets, groups = [], onChange }: Props) {
           onChange={(value) => onChange({ group: orAbsent(value) })}
         />
       )}
+      {onDeleted && (
+        <button
+          type="button"
+          className={filterClasses.trigger}
+          aria-pressed={search.deleted !== undefined}
+          data-active={search.deleted !== undefined || undefined}
+          onClick={() => onDeleted(search.deleted ? undefined : 'true')}
+        >
+          Deleted
+        </button>
+      )}
     </div>
   );
 }
@@ -98,6 +111,9 @@ export function activeHostFilters(
   }
   if (search.tag) {
     filters.push({ text: `Tag is ${search.tag.join(' or ')}`, clear: () => onChange({ tag: undefined }) });
+  }
+  if (search.deleted) {
+    filters.push({ text: 'Deleted hosts only', clear: () => onChange({ deleted: undefined }) });
   }
   if (search.group) {
     const names = search.group.map((id) => groups.find((group) => group.id === id)?.name ?? 'a removed group');

@@ -12,6 +12,7 @@ import { Icon } from '@/components/Icon';
 import { Card, Page } from '@/components/Page';
 import { ErrorBanner, ErrorState } from '@/components/States';
 import { hostColumns } from './columns';
+import { deletedColumns } from './deletedColumns';
 import { FirstHost } from './FirstHost';
 import { activeHostFilters, HostFilters } from './HostFilters';
 import { ScanAll } from './ScanAll';
@@ -47,7 +48,7 @@ export function HostsPage() {
     <Page title="Hosts" total={totalOf(hosts.data)} actions={
         !first && (
           <>
-            <ScanAll filters={filtersOf(search)} total={totalOf(hosts.data) ?? 0} />
+            {!search.deleted && <ScanAll filters={filtersOf(search)} total={totalOf(hosts.data) ?? 0} />}
             {canWrite && <AddHostButton />}
           </>
         )
@@ -56,7 +57,7 @@ export function HostsPage() {
         <FirstHost canAdd={canWrite} />
       ) : (
         <>
-          <HostFilters search={search} facets={facets.data} groups={groups} onChange={change} />
+          <HostFilters search={search} facets={facets.data} groups={groups} onChange={change} onDeleted={(deleted) => change({ deleted })} />
           {hosts.isError && rows.length > 0 && <ErrorBanner error={hosts.error} />}
           <Card flush>
             {hosts.isError && rows.length === 0 ? (
@@ -70,7 +71,7 @@ export function HostsPage() {
             ) : (
               <DataTable
                 label="Hosts"
-                columns={hostColumns}
+                columns={search.deleted ? deletedColumns : hostColumns}
                 rows={rows}
                 rowId={(host) => host.id}
                 total={totalOf(hosts.data)}

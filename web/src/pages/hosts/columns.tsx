@@ -59,11 +59,17 @@ function HostName({ host }: { host: Host }) {
       <Link to="/hosts/$hostId" params={{ hostId: host.id }} className={classes.nameLink} data-row-link>
         {host.name}
       </Link>
-      <span className={classes.address}>
-        {host.address}
-        {host.port !== 22 && `:${host.port}`}
-      </span>
+      <HostAddress host={host} />
     </div>
+  );
+}
+
+export function HostAddress({ host }: { host: Host }) {
+  return (
+    <span className={classes.address}>
+      {host.address}
+      {host.port !== 22 && `:${host.port}`}
+    </span>
   );
 }
 
@@ -77,7 +83,7 @@ function LastScan({ host }: { host: Host }) {
   return finished ? <TimeAgo moment={finished} /> : <Absent text="never" />;
 }
 
-function System({ host }: { host: Host }) {
+export function System({ host }: { host: Host }) {
   if (!host.os) return <Absent text="not known" />;
   return (
     <span className={classes.system} title={host.os.name}>
@@ -89,7 +95,7 @@ function System({ host }: { host: Host }) {
 /** More tags than this are counted; the host's page names them all. */
 const TAGS_SHOWN = 2;
 
-function Tags({ host }: { host: Host }) {
+export function Tags({ host }: { host: Host }) {
   const rest = host.tags.slice(TAGS_SHOWN);
   return (
     <span className={classes.tags}>

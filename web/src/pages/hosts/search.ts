@@ -8,6 +8,7 @@ export interface HostsSearch {
   environment?: string[];
   tag?: string[];
   group?: string[];
+  deleted?: 'true';
   sort?: string;
 }
 
@@ -19,6 +20,7 @@ export function hostsSearch(raw: Record<string, unknown>): HostsSearch {
     environment: many(raw.environment),
     tag: many(raw.tag),
     group: many(raw.group),
+    deleted: one(raw.deleted) === 'true' ? 'true' : undefined,
     sort: one(raw.sort),
   };
 }
@@ -26,11 +28,12 @@ export function hostsSearch(raw: Record<string, unknown>): HostsSearch {
 /** The filters alone, as a request about all hosts that they let through names them. */
 export function filtersOf(search: HostsSearch): HostFilters {
   const { state = [], os = [], environment = [], tag = [], group = [] } = search;
-  return { search: search.search, state, os, environment, tag, group };
+  return { search: search.search, state, os, environment, tag, group, deleted: false };
 }
 
 export const DEFAULT_HOST_SORT = 'name';
 
 export function hostQueryOf(search: HostsSearch): HostQuery {
-  return { ...search, sort: search.sort ?? DEFAULT_HOST_SORT };
+  const { deleted, ...filters } = search;
+  return { ...filters, deleted: deleted && true, sort: search.sort ?? DEFAULT_HOST_SORT };
 }

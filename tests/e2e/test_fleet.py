@@ -1,4 +1,4 @@
-"""Groups in the browser: by a rule that is written and tried, or by hand; and the page is live."""
+"""The fleet in the browser: groups by rule and by hand, a scan of many, a host that comes back."""
 
 from __future__ import annotations
 
@@ -109,3 +109,22 @@ def test_all_hosts_of_a_list_are_scanned_at_once(
     row = page.get_by_role("row").filter(has=page.get_by_role("link", name="at-once", exact=True))
     expect(row.get_by_role("img", name=re.compile("rules pass"))).to_be_visible(timeout=SCAN_MS)
     assert product.get(f"/hosts/{host}")["state"] == "ok"
+
+
+@pytest.mark.ac("ui-32")
+def test_a_deleted_host_is_brought_back(product: Product, tabs: Tabs) -> None:
+    add_host(product, "stays")
+    host = add_host(product, "gone-by-mistake", "kept")
+    page = tabs.open(f"/hosts/{host}")
+    page.get_by_role("button", name="More actions").click()
+    page.get_by_role("menuitem", name="Delete host").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete host").click()
+    hosts = page.get_by_role("table", name="Hosts")
+    expect(hosts.get_by_text("gone-by-mistake")).to_have_count(0)
+
+    page.get_by_role("button", name="Deleted", exact=True).click()
+    row = hosts.get_by_role("row").filter(has_text="gone-by-mistake")
+    row.get_by_role("button", name="Bring back").click()
+    expect(row).to_have_count(0)
+    page.get_by_role("button", name="Deleted", exact=True).click()
+    expect(hosts.get_by_role("link", name="gone-by-mistake")).to_be_visible()
