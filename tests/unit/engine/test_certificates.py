@@ -16,9 +16,9 @@ from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.probes.certificates import Certificates, CertificatesProbe, Use
 from openwatch.engine.rules import yaml
 from openwatch.engine.snapshot import make_snapshot
+from openwatch.engine.ssh_keys import public_key
 from openwatch.engine.subjects.base import Record
 from openwatch.engine.subjects.certificates import CertificateSubject, in_force
-from openwatch.engine.subjects.ssh_host_keys import public_key
 
 PAPER = Path(__file__).parents[2] / "corpus" / "certificates.yml"
 NOON = datetime(2025, 6, 1, 12, 0, tzinfo=UTC)

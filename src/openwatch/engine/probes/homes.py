@@ -14,7 +14,7 @@ from typing import Final
 
 from openwatch.engine.facts import CouldNot, Reason
 from openwatch.engine.probes.base import TableProbe, quote
-from openwatch.engine.probes.mounts import REMOTE_TYPES
+from openwatch.engine.probes.people import PEOPLE
 from openwatch.engine.probes.redaction import redact
 
 MAX_FILES: Final = 200
@@ -27,41 +27,6 @@ INIT_FILES: Final = (
     ".bash_login", ".bash_profile", ".bashrc", ".cshrc", ".kshrc", ".login", ".profile",
     ".tcshrc", ".zlogin", ".zprofile", ".zshenv", ".zshrc",
 )  # fmt: skip
-
-_PEOPLE: Final = (
-    r"""
-[ "$(id -u)" = 0 ] || { echo 'must be root' >&2; exit 1; }
-for t in awk find sed stat tr xargs; do command -v $t >/dev/null 2>&1 || exit 127; done
-set -f
-nl='
-'
-min=$(sed -nE 's/^[[:space:]]*UID_MIN[[:space:]]+([0-9]+).*/\1/p' /etc/login.defs 2>/dev/null |
-  tail -n 1)
-far=
-while read -r a b c d target opts rest; do
-  t=${rest#*- }; t=${t%% *}
-  case $t in """
-    f"{'|'.join(REMOTE_TYPES)})"
-    r""" far="$far$nl$target";; esac
-done </proc/self/mountinfo
-remote() {
-  r=1; ifs=$IFS; IFS=$nl
-  for m in $far; do case $1/ in "$m"/*) r=0;; esac; done
-  IFS=$ifs
-  return $r
-}
-people() {
-  while IFS=: read -r name pw uid gid gecos home shell || [ -n "$name" ]; do
-    case $name in ''|[#+-]*) continue;; esac
-    case $uid$gid in ''|*[!0-9]*) continue;; esac
-    case $shell in */nologin|*/false|*/true|/dev/null) continue;; esac
-    [ "$uid" = 0 ] || { [ "$uid" -ge "${min:-1000}" ] && [ "$uid" != 65534 ]; } || continue
-    one
-  done </etc/passwd
-}
-"""
-)
-"""Whose homes are looked at: root, and accounts from UID_MIN of login.defs(5) with a shell."""
 
 _KEY: Final = r"""
 FNR == 1 { k = 0; sub(/\r$/, "")
@@ -269,7 +234,7 @@ class HomesProbe(_HomesProbe):
     command = "stat HOMES, and the dot files in them"
     seconds = 60
     max_bytes = 4 * 1024 * 1024
-    body = _PEOPLE + _HOMES
+    body = PEOPLE + _HOMES
 
     def clean(self, output: bytes) -> bytes:
         return redact(output)
@@ -282,7 +247,7 @@ class HomeTreeProbe(_HomesProbe):
     command = "find HOMES -xdev"
     seconds = 120
     max_bytes = 1024 * 1024
-    body = _PEOPLE + _TREE
+    body = PEOPLE + _TREE
 
 
 _STATES: Final = frozenset({"absent", "other", "undefined", "remote"})
