@@ -23,6 +23,7 @@ from openwatch.compliance.routes import router as compliance
 from openwatch.compliance.rules import service as rules
 from openwatch.db.engine import Database
 from openwatch.db.url import database_url
+from openwatch.fleet.imports.routes import FILE_PATHS, MAX_FILE_BYTES
 from openwatch.fleet.routes import router as fleet
 from openwatch.identity.routes import router as identity
 from openwatch.kit.crypto import Keyring
@@ -33,6 +34,7 @@ from openwatch.signals.hub import Hub
 from openwatch.signals.routes import router as signals
 
 API_PREFIX: Final = "/api/v1"
+LARGE_BODIES: Final = {API_PREFIX + path: MAX_FILE_BYTES for path in FILE_PATHS}
 
 # The only routes that answer without a session; a test compares this list with the app.
 PUBLIC_ROUTES: Final = frozenset(
@@ -68,7 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             Middleware(KnownNames, settings=chosen),
             Middleware(SameOrigin),
             Middleware(Deadline),
-            Middleware(BodyLimit),
+            Middleware(BodyLimit, larger=LARGE_BODIES),
         ],
         exception_handlers={
             OpenWatchError: _answer_failure,

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import re
 import socket
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -98,29 +99,33 @@ def is_same_origin(*, site: str | None, origin: str | None, host: str) -> bool:
 class BodyLimit:
     """Refuses bodies that are too large, before or while they are read."""
 
-    def __init__(self, app: ASGIApp, limit_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limit_bytes: int = MAX_BODY_BYTES,
+        larger: Mapping[str, int] | None = None,
+    ) -> None:
+        """``larger`` are the limits of paths that take files."""
         self._app = app
         self._limit = limit_bytes
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = self._larger.get(scope["path"], self._limit)
         declared = Headers(scope=scope).get("content-length", "0")
-        if (
-            len(declared) > _LENGTH_DIGITS
-            or not declared.isdecimal()
-            or int(declared) > self._limit
-        ):
-            raise BodyTooLarge(self._limit)
+        if len(declared) > _LENGTH_DIGITS or not declared.isdecimal() or int(declared) > limit:
+            raise BodyTooLarge(limit)
         size = 0
 
         async def receive_counted() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
-            if size > self._limit:
-                raise BodyTooLarge(self._limit)
+            if size > limit:
+                raise BodyTooLarge(limit)
             return message
 
         await self._app(scope, receive_counted, send)

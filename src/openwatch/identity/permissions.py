@@ -20,7 +20,7 @@ class Permission:
 
 _ALL: Final = (
     Permission("host:read", "See hosts, their state, score and host keys."),
-    Permission("host:write", "Add, change and remove hosts, test connections, trust host keys."),
+    Permission("host:write", "Add, import, change, remove and test hosts, trust host keys."),
     Permission("group:read", "See groups and which hosts they hold."),
     Permission("group:write", "Add, change and remove groups, and put hosts into them."),
     Permission("credential:read", "See which credentials exist. Secrets are never shown."),

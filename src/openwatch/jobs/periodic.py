@@ -18,6 +18,7 @@ from openwatch.compliance.history.service import ensure_partitions
 from openwatch.compliance.scans.service import reap
 from openwatch.db.engine import Database
 from openwatch.db.outage import is_outage
+from openwatch.fleet.imports.service import tidy_up as tidy_up_imports
 from openwatch.jobs import port
 from openwatch.kit.logging import get_logger
 
@@ -97,6 +98,7 @@ def our_chores() -> Sequence[Chore]:
     return (
         Chore("recover jobs", 3, recover_jobs),
         Chore("reap scans", 3, reap),
+        Chore("tidy up imports", 60, tidy_up_imports),
         Chore("make partitions", 3600, ensure_partitions),
         Chore("prune jobs", 600, prune_jobs),
     )

@@ -35,6 +35,12 @@ _WAITING: Final = text("""
         SELECT 1 FROM procrastinate_jobs WHERE queueing_lock = :once AND status = 'todo'
     )
 """)
+_ALIVE: Final = text("""
+    SELECT EXISTS (
+        SELECT 1 FROM procrastinate_jobs
+        WHERE queueing_lock = :once AND status IN ('todo', 'doing')
+    )
+""")
 _CLAIM: Final = text("""
     SELECT id, task_name, args, attempts
     FROM procrastinate_fetch_job_v2(CAST(:queues AS varchar[]), :worker)
@@ -150,6 +156,11 @@ async def enqueue_all(
 async def is_waiting(conn: AsyncConnection, once: str) -> bool:
     """Return whether a job that was queued with this ``once`` waits for a worker."""
     return bool((await conn.execute(_WAITING, {"once": once})).scalar_one())
+
+
+async def is_alive(conn: AsyncConnection, once: str) -> bool:
+    """Return whether a job that was queued with this ``once`` waits, or a worker is at it."""
+    return bool((await conn.execute(_ALIVE, {"once": once})).scalar_one())
 
 
 async def claim(tx: AsyncConnection, *, worker: int, queues: Sequence[str]) -> Job | None:

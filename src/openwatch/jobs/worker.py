@@ -24,6 +24,9 @@ from openwatch.compliance.scans.service import TASK as SCAN
 from openwatch.db.engine import Database
 from openwatch.db.outage import is_outage
 from openwatch.db.url import database_url
+from openwatch.fleet.imports.jobs import run_import
+from openwatch.fleet.imports.service import QUEUE as IMPORTS
+from openwatch.fleet.imports.service import TASK as IMPORT
 from openwatch.jobs import port
 from openwatch.jobs.periodic import Periodic
 from openwatch.jobs.port import Job
@@ -32,6 +35,8 @@ from openwatch.kit.crypto import Keyring
 from openwatch.kit.ids import uuid7
 from openwatch.kit.logging import get_logger
 from openwatch.kit.settings import Settings
+
+QUEUES: Final = (SCANS, IMPORTS)
 
 POLL_SECONDS: Final = 5.0
 """How often the queue is looked at although nothing was announced: jobs become due silently."""
@@ -88,7 +93,10 @@ class Worker:
         self._db = db
         self._runner = runner
         self._concurrency = concurrency
-        self._handlers: dict[str, Handler] = {SCAN: lambda payload: run_scan(runner, payload)}
+        self._handlers: dict[str, Handler] = {
+            SCAN: lambda payload: run_scan(runner, payload),
+            IMPORT: lambda payload: run_import(db, payload),
+        }
         self._number: int | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -104,7 +112,7 @@ class Worker:
         helpers = [
             asyncio.create_task(work)
             for work in (
-                self._listen(),
+                *map(self._listen, QUEUES),
                 self._beat(),
                 self._runner.keep_leases(),
                 Periodic(self._db).run(),
@@ -136,7 +144,7 @@ class Worker:
             async with self._db.transaction() as tx:
                 if self._number is None:
                     self._number = await port.register_worker(tx)
-                job = await port.claim(tx, worker=self._number, queues=[SCANS])
+                job = await port.claim(tx, worker=self._number, queues=QUEUES)
         except Exception as error:
             if not is_outage(error):
                 _log.exception("claiming a job failed")
@@ -199,8 +207,8 @@ class Worker:
 
     # ── Helpers ─────────────────────────────────────────────────────────────────────────────────
 
-    async def _listen(self) -> None:
-        async for _ in self._db.listen(port.CHANNEL_PREFIX + SCANS):
+    async def _listen(self, queue: str) -> None:
+        async for _ in self._db.listen(port.CHANNEL_PREFIX + queue):
             self._wake.set()
 
     async def _beat(self) -> None:

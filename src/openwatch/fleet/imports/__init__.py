@@ -1,0 +1,1 @@
+"""Hosts from files: CSV, plain text, known_hosts, Ansible inventories."""
