@@ -148,6 +148,8 @@ def included_patterns(value: str) -> tuple[str, ...]:
 def split_directive(text: str) -> tuple[str, str]:
     """Return the directive of a line in lower case, and its value.
 
-    sshd_config(5): keyword and arguments are separated by blanks, or blanks and one ``=``."""
-    found = re.match(r"(\S+?)(?:\s*=\s*|\s+|\Z)(.*)", text)
+    sshd_config(5): keyword and arguments are separated by blanks, or blanks and one ``=``; both
+    may stand in quotes.
+    """
+    found = re.match(r'"?([^\s"]+?)"?(?:\s*=\s*|\s+|\Z)(.*)', text)
     return ("", "") if found is None else (found[1].lower(), found[2].strip().strip('"'))
