@@ -11,7 +11,14 @@ from typing import Final
 from openwatch.engine.facts import Request
 from openwatch.engine.frames import ItemResult
 from openwatch.engine.probes import Item, Probe
-from tests.corpus import raw_accounts, raw_certificates, raw_desktop, raw_filesystem, raw_network
+from tests.corpus import (
+    raw_accounts,
+    raw_certificates,
+    raw_desktop,
+    raw_filesystem,
+    raw_keys,
+    raw_network,
+)
 from tests.corpus.host import Directory, File, Host, Trouble
 from tests.corpus.raw_audit import audit, audit_log
 
@@ -322,5 +329,6 @@ RENDERERS: Final[Mapping[str, Callable[[Host, Asked, Mapping[str, Trouble]], byt
     **raw_certificates.RENDERERS,
     **raw_desktop.RENDERERS,
     **raw_filesystem.RENDERERS,
+    **raw_keys.RENDERERS,
     **raw_network.RENDERERS,
 }

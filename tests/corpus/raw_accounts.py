@@ -31,21 +31,21 @@ def _people(host: Host) -> Iterator[tuple[str, int, int, str]]:
             yield parts[0], uid, int(parts[3]), home
 
 
-def _is_remote(host: Host, path: str) -> bool:
+def is_remote(host: Host, path: str) -> bool:
     return any(
         mount.type.startswith("nfs") and f"{path}/".startswith(f"{target}/")
         for target, mount in host.mounts.items()
     )
 
 
-def _owner(host: Host, entry: File | Directory) -> tuple[int, int]:
+def owner(host: Host, entry: File | Directory) -> tuple[int, int]:
     users, groups = host.ids("passwd"), host.ids("group")
     uid = users[entry.owner] if entry.owner in users else int(entry.owner)
     return uid, groups[entry.group] if entry.group in groups else int(entry.group)
 
 
 def _line(host: Host, kind: str, path: str, entry: File | Directory) -> str:
-    uid, gid = _owner(host, entry)
+    uid, gid = owner(host, entry)
     return f"{kind} {int(entry.mode, 8):o}|{uid}|{gid}|{path}\n"
 
 
@@ -57,17 +57,17 @@ def _home(host: Host, user: str, uid: int, gid: int, home: str) -> str:
     text = f"@{user}|{uid}|{gid}|{home}\n"
     if not home.startswith("/"):
         return f"{text}H undefined\n"
-    if _is_remote(host, home):
+    if is_remote(host, home):
         return f"{text}H remote\n"
     directory = host.directories.get(home)
     if directory is None:
         return f"{text}H {'other' if home in host.files else 'absent'}\n"
-    owner, group = _owner(host, directory)
-    text += f"H {int(directory.mode, 8):o}|{owner}|{group}|{home}\n"
+    user_id, group = owner(host, directory)
+    text += f"H {int(directory.mode, 8):o}|{user_id}|{group}|{home}\n"
     inside = {path: file for path, file in host.files.items() if path.startswith(f"{home}/")}
     for path, file in inside.items():
         name = path.removeprefix(f"{home}/")
-        strange = _owner(host, file) != (uid, gid) or int(file.mode, 8) & 0o7037
+        strange = owner(host, file) != (uid, gid) or int(file.mode, 8) & 0o7037
         if name[0] == "." and "/" not in name and strange:
             text += _line(host, "D", path, file)
     for name in (".forward", ".netrc", ".rhosts", ".shosts", ".bash_history"):
@@ -101,7 +101,7 @@ def _home_tree(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
         if uid == 0:
             continue
         text += f"@{user}|{uid}|{gid}|{home}\n"
-        if _is_remote(host, home):
+        if is_remote(host, home):
             text += "H remote\n"
             continue
         groups = {gid} | {
@@ -117,7 +117,7 @@ def _home_tree(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
         }
         text += "".join(_line(host, "M", p, e) for p, e in below.items() if int(e.mode, 8) & 0o027)
         text += "".join(
-            _line(host, "G", p, e) for p, e in below.items() if _owner(host, e)[1] not in groups
+            _line(host, "G", p, e) for p, e in below.items() if owner(host, e)[1] not in groups
         )
     return f"{text}.\n".encode()
 
@@ -135,7 +135,7 @@ def _root_path(host: Host, _: Asked, own: Mapping[str, Trouble]) -> bytes:
             text += f"-{path}\n"
             continue
         kind = "directory" if path in host.directories else "regular file"
-        text += f"={int(entry.mode, 8):o}|{_owner(host, entry)[0]}|{kind}|{path}\n"
+        text += f"={int(entry.mode, 8):o}|{owner(host, entry)[0]}|{kind}|{path}\n"
     return f"{text}.\n".encode()
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from openwatch.engine.probes.accounts import GroupProbe, PasswdProbe, ShadowProbe
 from openwatch.engine.probes.audit import AuditLogProbe, AuditProbe
+from openwatch.engine.probes.authorised_keys import AuthorisedKeysProbe
 from openwatch.engine.probes.base import Item, Probe
 from openwatch.engine.probes.boot import BootProbe
 from openwatch.engine.probes.certificates import CertificatesProbe
@@ -60,6 +61,7 @@ PROBES: Final[Mapping[str, Probe]] = {
         HomesProbe(),
         RootPathProbe(),
         SshdProbe(),
+        AuthorisedKeysProbe(),
         SocketsProbe(),
         InterfacesProbe(),
         FirewallProbe(),

@@ -134,6 +134,7 @@ _PLACES: Final[Mapping[str, str]] = {
     "timers": "the timers of systemd",
     "updates": "the updates that apt, dnf or zypper knows of",
     "certificates": "the certificates that services are given, and the owner and mode of keys",
+    "authorised_keys": "the keys in the files that AuthorizedKeysFile of the SSH server names",
     "sweep": "all local file systems",
 }
 

@@ -25,6 +25,7 @@ from openwatch.engine.subjects.audit import (
     AuditWatchSubject,
 )
 from openwatch.engine.subjects.audit_daemon import AuditLogSubject, AuditOptionSubject
+from openwatch.engine.subjects.authorised_keys import AuthorisedKeySubject
 from openwatch.engine.subjects.authselect import AuthselectSubject
 from openwatch.engine.subjects.base import Kind, Subject
 from openwatch.engine.subjects.boot import BootLoaderSubject, KernelSubject
@@ -215,6 +216,7 @@ class Check(_Model):
     support: SupportSubject | None = None
     certificate: CertificateSubject | None = None
     ssh_host_key: SshHostKeySubject | None = None
+    authorised_key: AuthorisedKeySubject | None = None
 
     where: Mapping[str, Expectation] = Field(
         default_factory=dict[str, Expectation], description="Only records for which this holds."
@@ -327,6 +329,7 @@ SUBJECTS: Final = (
     "section", "dconf", "dconf_database", "rsyslog_action", "rsyslog_input", "rsyslog_global",
     "rsyslog_file", "logrotate", "aide_file", "aide_rule", "schedule", "apt_option", "apt_source",
     "repository", "repository_lists", "update", "support", "certificate", "ssh_host_key",
+    "authorised_key",
 )  # fmt: skip
 
 _TABLES: Final = (
@@ -368,6 +371,7 @@ _TABLES: Final = (
     "update",
     "certificate",
     "ssh_host_key",
+    "authorised_key",
 )
 
 
