@@ -137,3 +137,15 @@ def test_sentences_are_for_people() -> None:
     assert sentence(expect(True), Kind.FLAG) == "yes"
     assert shown(0o640, Kind.MODE) == "0640"
     assert shown(None, Kind.TEXT) == "not set"
+
+
+@pytest.mark.parametrize(
+    ("test", "kind", "said"),
+    [
+        ("one_of", Kind.TEXT, "one of an empty list"),
+        ("none_of", Kind.TEXT, "none of an empty list"),
+        ("only", Kind.WORDS, "only an empty list"),
+    ],
+)
+def test_an_empty_list_is_said_to_be_one(test: str, kind: Kind, said: str) -> None:
+    assert sentence(expect({test: []}), kind) == said

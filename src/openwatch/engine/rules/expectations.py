@@ -373,7 +373,9 @@ def _phrase(name: str, wanted: Any, kind: Kind) -> str:
 
 
 def _listed(wanted: Any) -> str:
-    return wanted if isinstance(wanted, str) else ", ".join(str(word) for word in wanted)
+    if isinstance(wanted, str):
+        return wanted
+    return ", ".join(str(word) for word in wanted) or "an empty list"
 
 
 def shown(value: Value, kind: Kind) -> str:
