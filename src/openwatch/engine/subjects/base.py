@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
@@ -98,6 +98,25 @@ class Subject(BaseModel):
     @abstractmethod
     def select(self, snapshot: Snapshot) -> Selection:
         """Return the records, read from a snapshot. Pure."""
+
+
+class TableSubject(Subject):
+    """A subject with a record for each row of the only fact that it needs."""
+
+    PROBE: ClassVar[str]
+
+    def requests(self) -> tuple[Request, ...]:
+        return (Request(self.PROBE),)
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        rows: tuple[Any, ...] | CouldNot = snapshot.read(Request(self.PROBE))
+        if isinstance(rows, CouldNot):
+            return Selection(could_not=rows)
+        return Selection(tuple(self.record(row) for row in rows))
+
+    @abstractmethod
+    def record(self, row: Any) -> Record:
+        """Return the record of a row."""
 
 
 _PRIMARY: Final = ("key", "path", "name", "target", "service", "option", "file")

@@ -10,29 +10,24 @@ from pydantic import Field
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.probes.confinement import Booleans, Context, Profile
 from openwatch.engine.snapshot import Snapshot
-from openwatch.engine.subjects.base import Kind, Record, Selection, Subject, Value
+from openwatch.engine.subjects.base import Kind, Record, Selection, Subject, TableSubject, Value
 
 
-class AppArmorSubject(Subject):
+class AppArmorSubject(TableSubject):
     """The profiles of AppArmor that are loaded. ``escaped``: programs that run without the
     profile that is meant for them.
     """
 
     LABEL: ClassVar[str] = "apparmor_profile"
+    PROBE: ClassVar[str] = "apparmor"
     FIELDS: ClassVar[Mapping[str, Kind]] = {
         "mode": Kind.TEXT,
         "name": Kind.TEXT,
         "escaped": Kind.WORDS,
     }
 
-    def requests(self) -> tuple[Request, ...]:
-        return (Request("apparmor"),)
-
-    def select(self, snapshot: Snapshot) -> Selection:
-        found: tuple[Profile, ...] | CouldNot = snapshot.read(Request("apparmor"))
-        if isinstance(found, CouldNot):
-            return Selection(could_not=found)
-        return Selection(tuple(_profile(profile) for profile in found))
+    def record(self, row: Profile) -> Record:
+        return _profile(row)
 
 
 def _profile(profile: Profile) -> Record:

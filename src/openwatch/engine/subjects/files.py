@@ -26,6 +26,7 @@ from openwatch.engine.subjects.base import (
     Selection,
     Source,
     Subject,
+    TableSubject,
     as_list,
 )
 
@@ -211,7 +212,7 @@ _AREAS: Final[Mapping[Area, tuple[str, ...]]] = {
 }
 
 
-class SweepSubject(Subject):
+class SweepSubject(TableSubject):
     """What the walk over the local file systems reports: files and directories that are writable
     by everybody, set-uid, set-gid, or owned by an id that nobody has; and in the directories of
     libraries and commands what does not belong to root alone or what its group may write;
@@ -219,6 +220,7 @@ class SweepSubject(Subject):
     """
 
     LABEL: ClassVar[str] = "sweep"
+    PROBE: ClassVar[str] = "sweep"
     NOUN: ClassVar[str] = "file or directory"
     FIELDS: ClassVar[Mapping[str, Kind]] = {
         "path": Kind.TEXT,
@@ -238,23 +240,21 @@ class SweepSubject(Subject):
         default=None, description="Only in the directories of libraries, or of commands."
     )
 
-    def requests(self) -> tuple[Request, ...]:
-        return (Request("sweep"),)
-
     def select(self, snapshot: Snapshot) -> Selection:
-        found: tuple[Found, ...] | CouldNot = snapshot.read(Request("sweep"))
-        if isinstance(found, CouldNot):
-            return Selection(could_not=found)
-        if self.area is None:
-            return Selection(tuple(_sweep_record(entry) for entry in found))
+        whole = super().select(snapshot)
+        if self.area is None or whole.could_not is not None:
+            return whole
         directories = _AREAS[self.area]
         sweep = snapshot.fact(Request("sweep"))
         for mount in unwalked(sweep) if sweep else ():
             if any(_inside(d, mount) or _inside(mount, d) for d in directories):
                 unseen = CouldNot(Reason.INCOMPLETE, f"{mount} is not on a disk of the host.")
                 return Selection(could_not=unseen)
-        inside = (f for f in found if any(_inside(f.path, d) for d in directories))
-        return Selection(tuple(_sweep_record(entry) for entry in inside))
+        inside = (r for r in whole.records if any(_inside(r.name, d) for d in directories))
+        return Selection(tuple(inside))
+
+    def record(self, row: Found) -> Record:
+        return _sweep_record(row)
 
 
 def _inside(path: str, directory: str) -> bool:

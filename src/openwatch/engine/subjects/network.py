@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from openwatch.engine.facts import CouldNot, Request
 from openwatch.engine.probes.firewall import Interface
-from openwatch.engine.snapshot import Snapshot
-from openwatch.engine.subjects.base import Kind, Record, Selection, Subject
+from openwatch.engine.subjects.base import Kind, Record, TableSubject
 
 
-class InterfaceSubject(Subject):
+class InterfaceSubject(TableSubject):
     """Network interfaces. ``port``: it belongs to a bridge or a bond, which reads all packets."""
 
     LABEL: ClassVar[str] = "interface"
+    PROBE: ClassVar[str] = "interfaces"
     FIELDS: ClassVar[Mapping[str, Kind]] = {
         "name": Kind.TEXT,
         "up": Kind.FLAG,
@@ -23,26 +22,16 @@ class InterfaceSubject(Subject):
         "port": Kind.FLAG,
     }
 
-    def requests(self) -> tuple[Request, ...]:
-        return (Request("interfaces"),)
-
-    def select(self, snapshot: Snapshot) -> Selection:
-        found: tuple[Interface, ...] | CouldNot = snapshot.read(Request("interfaces"))
-        if isinstance(found, CouldNot):
-            return Selection(could_not=found)
-        return Selection(tuple(_record(interface) for interface in found))
-
-
-def _record(interface: Interface) -> Record:
-    words = [word for word in ("up", "loopback", "promiscuous", "port") if getattr(interface, word)]
-    return Record(
-        name=interface.name,
-        values={
-            "name": interface.name,
-            "up": interface.up,
-            "loopback": interface.loopback,
-            "promiscuous": interface.promiscuous,
-            "port": interface.port,
-        },
-        raw=f"{interface.name}: {' '.join(words)}",
-    )
+    def record(self, row: Interface) -> Record:
+        words = [word for word in ("up", "loopback", "promiscuous", "port") if getattr(row, word)]
+        return Record(
+            name=row.name,
+            values={
+                "name": row.name,
+                "up": row.up,
+                "loopback": row.loopback,
+                "promiscuous": row.promiscuous,
+                "port": row.port,
+            },
+            raw=f"{row.name}: {' '.join(words)}",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -83,7 +84,24 @@ _RELP: Final = re.compile(r":omrelp:(\[[^\]]*\]|[^\s:;]+)(?::([0-9]+))?.*")
 _ON: Final = frozenset({"1", "on", "yes", "true"})
 
 
-class RsyslogActionSubject(Subject):
+class _StatementSubject(Subject):
+    """Shared by what is read from the statements alone, in their order."""
+
+    def requests(self) -> tuple[Request, ...]:
+        return _REQUESTS
+
+    def select(self, snapshot: Snapshot) -> Selection:
+        statements, unseen = read_statements(snapshot)
+        if unseen is not None:
+            return Selection(could_not=unseen)
+        return Selection(tuple(self._of(statements)))
+
+    @abstractmethod
+    def _of(self, statements: tuple[Statement, ...]) -> Iterator[Record]:
+        """Yield the records."""
+
+
+class RsyslogActionSubject(_StatementSubject):
     """The actions of rsyslog: where messages go, which of them, and how they are protected.
 
     ``facilities`` are those of which every severity gets there, by a selector alone, and
@@ -103,14 +121,8 @@ class RsyslogActionSubject(Subject):
         "authentication": Kind.TEXT,
     }
 
-    def requests(self) -> tuple[Request, ...]:
-        return _REQUESTS
-
-    def select(self, snapshot: Snapshot) -> Selection:
-        statements, unseen = read_statements(snapshot)
-        if unseen is not None:
-            return Selection(could_not=unseen)
-        return Selection(tuple(actions(statements)))
+    def _of(self, statements: tuple[Statement, ...]) -> Iterator[Record]:
+        return actions(statements)
 
 
 def actions(statements: tuple[Statement, ...]) -> Iterator[Record]:
@@ -244,20 +256,14 @@ _INPUT_DIRECTIVES: Final[Mapping[str, str]] = {
 }
 
 
-class RsyslogInputSubject(Subject):
+class RsyslogInputSubject(_StatementSubject):
     """The input modules that rsyslog loads and the inputs that it starts, by module."""
 
     LABEL: ClassVar[str] = "rsyslog_input"
     FIELDS: ClassVar[Mapping[str, Kind]] = {"module": Kind.TEXT, "started": Kind.FLAG}
 
-    def requests(self) -> tuple[Request, ...]:
-        return _REQUESTS
-
-    def select(self, snapshot: Snapshot) -> Selection:
-        statements, unseen = read_statements(snapshot)
-        if unseen is not None:
-            return Selection(could_not=unseen)
-        return Selection(tuple(_inputs(statements)))
+    def _of(self, statements: tuple[Statement, ...]) -> Iterator[Record]:
+        return _inputs(statements)
 
 
 def _inputs(statements: tuple[Statement, ...]) -> Iterator[Record]:

@@ -14,7 +14,15 @@ from openwatch.engine.probes.network import Socket
 from openwatch.engine.probes.software import ENABLED_STATES, UNIT_NAME, Package, Unit
 from openwatch.engine.probes.system import CAPABILITIES, Capabilities
 from openwatch.engine.snapshot import Snapshot
-from openwatch.engine.subjects.base import Kind, Record, Selection, Subject, Value, as_list
+from openwatch.engine.subjects.base import (
+    Kind,
+    Record,
+    Selection,
+    Subject,
+    TableSubject,
+    Value,
+    as_list,
+)
 
 
 class PackageSubject(Subject):
@@ -145,10 +153,11 @@ def _usable(module: Module, unknown: CouldNot) -> Value:
     return unknown if module.available is None else module.available
 
 
-class SocketSubject(Subject):
+class SocketSubject(TableSubject):
     """Listening sockets."""
 
     LABEL: ClassVar[str] = "socket"
+    PROBE: ClassVar[str] = "sockets"
     NOUN: ClassVar[str] = "listening socket"
     FIELDS: ClassVar[Mapping[str, Kind]] = {
         "protocol": Kind.TEXT,
@@ -157,14 +166,8 @@ class SocketSubject(Subject):
         "loopback": Kind.FLAG,
     }
 
-    def requests(self) -> tuple[Request, ...]:
-        return (Request("sockets"),)
-
-    def select(self, snapshot: Snapshot) -> Selection:
-        sockets: tuple[Socket, ...] | CouldNot = snapshot.read(Request("sockets"))
-        if isinstance(sockets, CouldNot):
-            return Selection(could_not=sockets)
-        return Selection(tuple(_socket(socket) for socket in sockets))
+    def record(self, row: Socket) -> Record:
+        return _socket(row)
 
 
 def _socket(socket: Socket) -> Record:
