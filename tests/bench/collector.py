@@ -10,14 +10,8 @@ from openwatch.engine.collector import grouped, program
 from openwatch.engine.probes import PROBES, Item
 from openwatch.engine.rules import load_corpus
 from openwatch.engine.scan import IDENTITY, take_snapshot
-from openwatch.engine.transport import (
-    AcceptNew,
-    Login,
-    Target,
-    Transport,
-    connect_ssh,
-    read_identity,
-)
+from openwatch.engine.transport import Login, Target, Transport, read_identity
+from tests.bench.connection import connected
 from tests.bench.figures import Report, median
 
 ROUNDS = 5
@@ -30,8 +24,7 @@ async def by_item(report: Report, lab: LabSession, image: str = "bookworm") -> N
     host = lab.hosts[image]
     corpus = load_corpus()
     login = Login("root", private_key=read_identity(lab.key_path).private_key)
-    transport = await connect_ssh(Target(host.address, login=login), host_keys=AcceptNew())
-    try:
+    async with connected(Target(host.address, login=login)) as transport:
         snapshot, _ = await take_snapshot(transport, lambda seen: concerns(corpus, seen))
         requests = [f.request for f in snapshot.facts.values() if f.request not in IDENTITY]
         groups = grouped(requests)
@@ -41,8 +34,6 @@ async def by_item(report: Report, lab: LabSession, image: str = "bookworm") -> N
         before = _last_process(host)
         whole = await _cpu(transport, host, items, together=True)
         processes = (_last_process(host) - before - 1) / ROUNDS
-    finally:
-        await transport.aclose()
     group = f"CPU of the collector on the host by item, {len(requests)} facts"
     report.add(group, "all in one program", whole * 1000, "ms")
     report.add(group, "all in one program: processes", processes, "")

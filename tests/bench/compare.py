@@ -16,14 +16,8 @@ from openwatch.engine.facts import CouldNot, Request
 from openwatch.engine.rules import load_corpus
 from openwatch.engine.scan import ScanReport, scan
 from openwatch.engine.snapshot import Snapshot
-from openwatch.engine.transport import (
-    AcceptNew,
-    Login,
-    Target,
-    Transport,
-    connect_ssh,
-    read_identity,
-)
+from openwatch.engine.transport import Login, Target, Transport, read_identity
+from tests.bench.connection import connected
 from tests.bench.figures import Report, median, times
 from tests.bench.on_host import Cost, on_host
 from tests.bench.peers import (
@@ -102,11 +96,8 @@ async def _ours(host: LabHost, way: Way) -> tuple[Cost, ScanReport]:
 async def _with(way: Way, work: Callable[[Transport], Awaitable[Result]]) -> Result:
     login = Login(USER, private_key=read_identity(way.key).private_key)
     target = Target(way.address, port=way.port, login=login)
-    transport = await connect_ssh(target, host_keys=AcceptNew())
-    try:
+    async with connected(target) as transport:
         return await work(transport)
-    finally:
-        await transport.aclose()
 
 
 # -------------------------------------------------------------------------------------- on the host

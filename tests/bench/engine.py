@@ -17,14 +17,8 @@ from openwatch.engine.collector import collect
 from openwatch.engine.rules import Corpus, load_corpus
 from openwatch.engine.scan import ScanReport, scan
 from openwatch.engine.snapshot import Snapshot
-from openwatch.engine.transport import (
-    AcceptNew,
-    Login,
-    Target,
-    Transport,
-    connect_ssh,
-    read_identity,
-)
+from openwatch.engine.transport import Login, Target, Transport, read_identity
+from tests.bench.connection import connected
 from tests.bench.figures import Report, Stopwatch, measured, median, times
 
 ROUNDS = 5
@@ -93,11 +87,8 @@ async def _one_by_one(target: Target, snapshot: Snapshot, host: LabHost) -> tupl
 
 
 async def _with(target: Target, work: Callable[[Transport], Awaitable[Result]]) -> Result:
-    transport = await connect_ssh(target, host_keys=AcceptNew())
-    try:
+    async with connected(target) as transport:
         return await work(transport)
-    finally:
-        await transport.aclose()
 
 
 async def many_hosts(report: Report) -> None:
