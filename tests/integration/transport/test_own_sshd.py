@@ -13,6 +13,8 @@ import asyncssh
 import pytest
 
 from lab.wan import wan
+from openwatch.engine.facts import Request
+from openwatch.engine.scan import take_snapshot
 from openwatch.engine.transport import (
     AcceptNew,
     PrivilegeMode,
@@ -218,6 +220,20 @@ async def test_the_way_to_root_is_asked_for_while_another_program_runs(
     assert transport.traffic.round_trips == 2
     await transport.aclose()
     assert packets().count("<CHANNEL_OPEN_FAILURE") >= 1
+
+
+async def test_a_server_with_place_for_one_command_is_looked_at_like_any_other(
+    own_sshd: OwnSshd,
+) -> None:
+    transport = await connect_ssh(own_sshd.target(), host_keys=AcceptNew())
+    transport.expect_privileged()
+    try:
+        snapshot, _ = await take_snapshot(transport, lambda _: [Request("passwd")])
+    finally:
+        await transport.aclose()
+    assert snapshot.identity.hostname
+    assert snapshot.facts["passwd"].could_not is None
+    assert transport.traffic.round_trips == 2
 
 
 # -- step by step ----------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from contextlib import suppress
 from typing import Any, Final, cast
 
 from openwatch.engine.transport.model import Deadlines, Stream, Transport
-from openwatch.engine.transport.shell import SIGNALLED, ShellTransport, Sink
+from openwatch.engine.transport.shell import SIGNALLED, ShellTransport
+from openwatch.engine.transport.shell_run import Sink
 
 _STDIN: Final = 0
 _STDERR: Final = 2
@@ -72,7 +73,7 @@ class _Processes:
 
 
 class _Process(asyncio.SubprocessProtocol):
-    """One command; also the near end of it, see :class:`.shell.Channel`."""
+    """One command; also the near end of it, see :class:`.shell_run.Channel`."""
 
     def __init__(self, sink: Sink, running: set[_Process]) -> None:
         self._sink = sink

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from contextlib import suppress
 from typing import Final, Protocol
 
 from openwatch.engine.transport import errors
@@ -17,17 +16,14 @@ from openwatch.engine.transport.model import (
     PrivilegeMode,
     PrivilegeProblem,
     Receiver,
-    Stream,
     Traffic,
 )
-from openwatch.engine.transport.privilege import Act, Begun, Event, Handshake, Launch, Payload
+from openwatch.engine.transport.privilege import Begun, Handshake, Launch
 from openwatch.engine.transport.privilege import command as shell_command
+from openwatch.engine.transport.shell_run import MAX_NOISE_BYTES, Run, Sink
 from openwatch.kit.errors import OpenWatchError
 
 NONCE_BYTES: Final = 16
-
-MAX_NOISE_BYTES: Final = 1024 * 1024
-"""How much an account's start-up files may print before its shell is given up."""
 
 SIGNALLED: Final = 128
 """sh(1): a command ended by signal N has exit status 128 + N."""
@@ -45,30 +41,6 @@ _PROBLEMS: Final = {
     PrivilegeProblem.SUDO_MISSING: errors.SUDO_MISSING,
     PrivilegeProblem.FAILED: errors.SUDO_FAILED,
 }
-
-
-class Channel(Protocol):
-    """The near end of a started command."""
-
-    def write(self, data: bytes) -> None: ...
-
-    def write_eof(self) -> None: ...
-
-    def hang_up(self) -> None:
-        """Ask the command to end and stop listening to it, at once."""
-        ...
-
-
-class Sink(Protocol):
-    """Who is told what happens on a channel; calls come in this order."""
-
-    def opened(self, channel: Channel) -> None: ...
-
-    def received(self, stream: Stream, data: bytes) -> None: ...
-
-    def ended(self, exit_status: int | None) -> None:
-        """The channel is closed; without an exit status the command was cut off."""
-        ...
 
 
 class Starter(Protocol):
@@ -91,115 +63,6 @@ class _RefusedError(Exception):
         super().__init__(problem)
         self.problem = problem
         self.says = says
-
-
-class _Run:
-    """One shell, and the program that it is given: at the start, when it is ready, or later."""
-
-    def __init__(
-        self, nonce: str, handshake: Handshake, *, password: str | None, send_at_once: bool
-    ) -> None:
-        self.nonce = nonce
-        self.handshake = handshake
-        self.failure: Exception | None = None
-        self.exit_status: int | None = None
-        self.hung_up = False
-        self.too_noisy = False
-        self.bytes_sent = 0
-        self.bytes_received = 0
-        self.program_sent = False
-        self.channel: Channel | None = None
-        self.settled = asyncio.Event()
-        self.finished = asyncio.Event()
-        self._program: bytes | None = None
-        self._password = password
-        self._receive: Receiver | None = None
-        self._early: list[Payload] = []
-        self._send_at_once = send_at_once
-
-    def give(self, program: bytes, receive: Receiver) -> None:
-        """Have the shell run ``program`` as soon as it may be sent; called once."""
-        self._program = program
-        self._receive = receive
-        early, self._early = self._early, []
-        for payload in early:
-            self._deliver(payload)
-        if self.handshake.ready and not self.hung_up:
-            self._send_program()
-
-    def opened(self, channel: Channel) -> None:
-        self.channel = channel
-        if self._send_at_once:
-            self._send_program()
-
-    def received(self, stream: Stream, data: bytes) -> None:
-        if self.finished.is_set():
-            return
-        self.bytes_received += len(data)
-        if not self._has_begun and self.bytes_received > MAX_NOISE_BYTES:
-            self.too_noisy = True
-            self.hang_up()
-            return
-        for event in self.handshake.feed(stream, data):
-            self._obey(event)
-
-    def ended(self, exit_status: int | None) -> None:
-        self.exit_status = exit_status
-        self.settled.set()
-        self.finished.set()
-
-    def hang_up(self) -> None:
-        """Close the channel if it is still open; what arrives later is dropped."""
-        if self.hung_up or self.finished.is_set():
-            return
-        self.hung_up = True
-        if self.channel is not None:
-            self.channel.hang_up()
-        self.settled.set()
-        self.finished.set()
-
-    def _obey(self, event: Event) -> None:
-        match event:
-            case Payload():
-                self._deliver(event)
-            case Act.SEND_PASSWORD:
-                self._write(f"{self._password}\n".encode())
-            case Act.SEND_PROGRAM:
-                self._send_program()
-                self.settled.set()
-            case Act.HANG_UP:
-                self.hang_up()
-
-    @property
-    def _has_begun(self) -> bool:
-        return self.handshake.ready and self._program is not None
-
-    def _deliver(self, payload: Payload) -> None:
-        if self._receive is None:
-            self._early.append(payload)
-            return
-        if self.hung_up:
-            return
-        try:
-            self._receive(payload.stream, payload.data)
-        except Exception as failure:
-            self.failure = failure
-            self.hang_up()
-
-    def _send_program(self) -> None:
-        if self.program_sent or self.channel is None or self._program is None:
-            return
-        self.program_sent = True
-        self._write(self._program)
-        with suppress(OSError):
-            self.channel.write_eof()
-
-    def _write(self, data: bytes) -> None:
-        # A channel that the host has closed meanwhile will tell so by `ended`.
-        if self.channel is not None:
-            with suppress(OSError):
-                self.channel.write(data)
-                self.bytes_sent += len(data)
 
 
 class ShellTransport:
@@ -226,7 +89,7 @@ class ShellTransport:
         self._refused: _RefusedError | None = None
         self._proven: set[Launch] = set()
         self._learning = asyncio.Lock()
-        self._ahead: asyncio.Task[_Run | None] | None = None
+        self._ahead: asyncio.Task[Run | None] | None = None
         self._round_trips = 0
         self._bytes_sent = 0
         self._bytes_received = 0
@@ -316,7 +179,7 @@ class ShellTransport:
 
     # -- a root shell before its program is there --------------------------------------------------
 
-    async def _root_shell_ahead(self) -> _Run | None:
+    async def _root_shell_ahead(self) -> Run | None:
         """Return a root shell that waits for its program; None where none can be had now.
 
         A refusal by sudo is remembered as ever. Whatever else goes wrong is left for the run that
@@ -328,7 +191,7 @@ class ShellTransport:
         except OpenWatchError:
             return None
 
-    async def _waiting_root_shell(self, launch: Launch) -> _Run:
+    async def _waiting_root_shell(self, launch: Launch) -> Run:
         run = self._new_run(launch)
         try:
             await self._begin(launch, run, patient=False)
@@ -343,7 +206,7 @@ class ShellTransport:
             raise
         return await self._waiting_root_shell(Launch.PASSWORD)
 
-    async def _take_ahead(self) -> _Run | None:
+    async def _take_ahead(self) -> Run | None:
         """Return the root shell that was made ready, if it still waits; nobody gets it twice."""
         task, self._ahead = self._ahead, None
         if task is None:
@@ -375,7 +238,7 @@ class ShellTransport:
             self._end(run)
         return self._outcome(run)
 
-    async def _carry_out(self, shell: _Run, program: bytes, receive: Receiver) -> int:
+    async def _carry_out(self, shell: Run, program: bytes, receive: Receiver) -> int:
         """Give a shell that waits its program."""
         shell.give(program, receive)
         try:
@@ -384,22 +247,22 @@ class ShellTransport:
             self._end(shell)
         return self._outcome(shell)
 
-    def _new_run(self, launch: Launch) -> _Run:
+    def _new_run(self, launch: Launch) -> Run:
         # A way that has worked before gets its program with the request, which saves one wait for
         # the network; a password is always waited for.
         at_once = launch in self._proven and launch is not Launch.PASSWORD
         nonce = secrets.token_hex(NONCE_BYTES)
-        return _Run(
+        return Run(
             nonce, Handshake(launch, nonce), password=self._sudo_password, send_at_once=at_once
         )
 
-    def _end(self, run: _Run) -> None:
+    def _end(self, run: Run) -> None:
         run.hang_up()
         self._round_trips += run.program_sent
         self._bytes_sent += run.bytes_sent
         self._bytes_received += run.bytes_received
 
-    async def _begin(self, launch: Launch, run: _Run, *, patient: bool = True) -> None:
+    async def _begin(self, launch: Launch, run: Run, *, patient: bool = True) -> None:
         """Start the shell and wait until it takes the program, or has ended."""
         seconds = self._deadlines.handshake
         start = asyncio.timeout(seconds)
@@ -414,7 +277,7 @@ class ShellTransport:
         if run.handshake.ready:
             self._learned(launch, run.handshake)
 
-    def _no_answer(self, run: _Run, seconds: float) -> Exception:
+    def _no_answer(self, run: Run, seconds: float) -> Exception:
         if run.channel is None:
             return OpenWatchError(errors.LOST, where=self._where)
         if run.handshake.begun is Begun.SUDO:
@@ -432,7 +295,7 @@ class ShellTransport:
             self._privilege = PrivilegeMode.ROOT
             self._proven.add(Launch.PLAIN)
 
-    def _outcome(self, run: _Run) -> int:
+    def _outcome(self, run: Run) -> int:
         if run.failure is not None:
             raise run.failure
         if run.handshake.ready:

@@ -12,7 +12,8 @@ from asyncssh.constants import EXTENDED_DATA_STDERR
 
 from openwatch.engine.transport import errors
 from openwatch.engine.transport.model import Stream
-from openwatch.engine.transport.shell import SIGNALLED, Sink
+from openwatch.engine.transport.shell import SIGNALLED
+from openwatch.engine.transport.shell_run import Sink
 from openwatch.kit.errors import OpenWatchError
 
 SESSION_PAUSES: Final = (0.1, 0.3, 0.6)
@@ -121,7 +122,7 @@ class _Session(asyncssh.SSHClientSession[bytes]):
 
 
 class _SessionChannel:
-    """The near end of a session channel; see :class:`.shell.Channel`."""
+    """The near end of a session channel; see :class:`.shell_run.Channel`."""
 
     def __init__(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._chan = chan

@@ -12,7 +12,8 @@ import pytest
 from openwatch.engine.transport import errors
 from openwatch.engine.transport.model import Deadlines, PrivilegeMode, Stream
 from openwatch.engine.transport.privilege import READY
-from openwatch.engine.transport.shell import Channel, ShellTransport, Sink
+from openwatch.engine.transport.shell import ShellTransport
+from openwatch.engine.transport.shell_run import Channel, Sink
 from openwatch.kit.errors import OpenWatchError
 
 PASSWORD = "canary-Pa55word"
