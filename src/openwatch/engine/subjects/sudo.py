@@ -10,14 +10,8 @@ from pydantic import Field
 from openwatch.engine.facts import CouldNot, Request
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Source, Subject, Value
-from openwatch.engine.subjects.sudoers import (
-    DROP_INS,
-    MAIN_FILE,
-    Default,
-    Permission,
-    Policy,
-    read_policy,
-)
+from openwatch.engine.subjects.sudoers import DROP_INS, MAIN_FILE, Policy, read_policy
+from openwatch.engine.subjects.sudoers_syntax import Default, Permission
 
 _NUMBERS: Final = frozenset(
     {"closefrom", "command_timeout", "loglinelen", "passwd_timeout", "passwd_tries",
