@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from openwatch.engine.assess.evaluate import Context, evaluate
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.logic import conjunction, disjunction, negation
-from openwatch.engine.rules.schema import Check
+from openwatch.engine.rules.check import Check
 from openwatch.engine.snapshot import make_snapshot
 
 TRUTHS = (True, False, None)

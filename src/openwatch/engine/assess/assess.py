@@ -16,9 +16,10 @@ from openwatch.engine.assess.outcome import Observation, Outcome, Verdict
 from openwatch.engine.assess.supersede import superseded
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.logic import disjunction
+from openwatch.engine.rules.check import Check
 from openwatch.engine.rules.corpus import Corpus
 from openwatch.engine.rules.platforms import PlatformRange
-from openwatch.engine.rules.schema import Check, Implementation, Rule
+from openwatch.engine.rules.schema import Implementation, Rule
 from openwatch.engine.rules.variables import Layer, resolve
 from openwatch.engine.snapshot import Platform, Snapshot
 

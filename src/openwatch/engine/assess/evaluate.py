@@ -15,8 +15,8 @@ from openwatch.engine.assess.outcome import Observation
 from openwatch.engine.facts import CouldNot, Reason, Request
 from openwatch.engine.logic import conjunction, disjunction, negation
 from openwatch.engine.probes.redaction import REDACTED
+from openwatch.engine.rules.check import Check, Quantifier
 from openwatch.engine.rules.expectations import Expectation, holds, sentence, shown
-from openwatch.engine.rules.schema import Check, Quantifier
 from openwatch.engine.rules.variables import Bound
 from openwatch.engine.snapshot import Snapshot
 from openwatch.engine.subjects.base import Kind, Record, Selection, Subject, Value

@@ -13,10 +13,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from openwatch.engine.rules.check import Check, Quantifier
 from openwatch.engine.rules.corpus import Corpus
 from openwatch.engine.rules.expectations import Expectation, Variable, holds, sentence
 from openwatch.engine.rules.platforms import PlatformRange
-from openwatch.engine.rules.schema import Check, Quantifier, Relation, Rule
+from openwatch.engine.rules.schema import Relation, Rule
 from openwatch.engine.rules.variables import Bound, resolve
 from openwatch.engine.subjects.base import Kind, Subject
 

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from openwatch.engine.facts import Request
 from openwatch.engine.probes.kernel import sysctl_path
+from openwatch.engine.rules.check import Check, Quantifier
 from openwatch.engine.rules.expectations import sentence
 from openwatch.engine.rules.platforms import PlatformRange, platform_names
-from openwatch.engine.rules.schema import Check, Quantifier, Rule
+from openwatch.engine.rules.schema import Rule
 from openwatch.engine.subjects.base import Kind, Subject
 
 

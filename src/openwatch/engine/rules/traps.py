@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from openwatch.engine.rules.check import Check
 from openwatch.engine.rules.corpus import Corpus
 from openwatch.engine.rules.expectations import Expectation
-from openwatch.engine.rules.schema import Check, Rule
+from openwatch.engine.rules.schema import Rule
 from openwatch.engine.subjects.base import as_list
 from openwatch.engine.subjects.files import LineSubject
 from openwatch.engine.subjects.settings import Format, SettingSubject

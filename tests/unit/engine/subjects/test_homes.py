@@ -14,7 +14,7 @@ from openwatch.engine.facts import CouldNot, Fact, Reason, Request
 from openwatch.engine.probes import PROBES
 from openwatch.engine.probes.homes import MAX_FILES
 from openwatch.engine.probes.root_path import FILES
-from openwatch.engine.rules.schema import Check
+from openwatch.engine.rules.check import Check
 from openwatch.engine.snapshot import Snapshot, make_snapshot
 from openwatch.engine.subjects.base import Record, Subject
 from openwatch.engine.subjects.homes import (

@@ -8,7 +8,7 @@ import pytest
 
 from openwatch.engine.assess.evaluate import Context, evaluate
 from openwatch.engine.facts import Fact, Reason, Request
-from openwatch.engine.rules.schema import Check
+from openwatch.engine.rules.check import Check
 from openwatch.engine.snapshot import Snapshot, make_snapshot
 from openwatch.engine.subjects.sshd import INCLUDED, MAIN_FILE, SshdSubject
 

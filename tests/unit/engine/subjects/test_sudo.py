@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from openwatch.engine.assess.evaluate import Context, evaluate
 from openwatch.engine.facts import CouldNot, Fact, Reason, Request
-from openwatch.engine.rules.schema import Check
+from openwatch.engine.rules.check import Check
 from openwatch.engine.snapshot import Snapshot, make_snapshot
 from openwatch.engine.subjects.base import Record
 from openwatch.engine.subjects.sudo import (
