@@ -132,6 +132,7 @@ def test_a_page_that_is_full(lab: LabSession, product: Product, tabs: Tabs) -> N
         Look("/hosts?deleted=true", "Hosts"),
         Look("/hosts/new", "Add host"),
         Look("/hosts/new", "Add host", act=enter_a_new_credential),
+        Look("/hosts/import", "Import hosts"),
         Look(f"/hosts/{host}", "bookworm"),
         Look(f"/hosts/{host}", "bookworm", act=delete_host),
         Look(f"/hosts/{host}?tab=scans", "bookworm"),

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "up": ("openwatch.cli.up", "Start everything here: database, API, worker and UI."),
     "serve": ("openwatch.cli.serve", "Run one API and UI process."),
     "worker": ("openwatch.cli.worker", "Run one worker process, which does the scans."),
+    "hosts": ("openwatch.cli.hosts", "Import hosts from a file into this server."),
     "check": ("openwatch.cli.check", "Scan hosts now and print the findings; needs no server."),
     "snapshot": ("openwatch.cli.snapshot", "Look into saved snapshots; see what changed."),
     "reassess": ("openwatch.cli.reassess", "Judge saved snapshots again with other rules."),

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +20,7 @@ from sqlalchemy import func, select, text
 
 from openwatch.fleet.hosts.model import LIVE, hosts
 from openwatch.fleet.imports.runner import BATCH
-from tests.fixtures.worker import Platform, Workers
+from tests.fixtures.worker import KEPT, Platform, Workers
 from tests.integration.fleet.test_hosts import empty
 
 OVER = ("completed", "failed")
@@ -383,3 +388,51 @@ async def test_fifty_thousand_rows(fleet: Platform) -> None:
         assert done["counts"] == expected, done
     events = await fleet.events()
     assert sum(event["kind"] == "host.created" for event in events) == 0
+
+
+def run_command(workers: Workers, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`openwatch hosts import` as a process of its own, on the database of the workers."""
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "openwatch.cli.main", "hosts", "import", *arguments],
+        env={
+            **kept,
+            "OPENWATCH_DATABASE_URL": workers.database_url,
+            "OPENWATCH_DATA_DIR": str(workers.folder),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.ac("fleet-48")
+async def test_from_the_command_line(fleet: Platform, workers: Workers, tmp_path: Path) -> None:
+    listed = tmp_path / "fleet.csv"
+    listed.write_text("Box,Where\na,10.0.0.1\nb,10.0.0.999\n")
+
+    async def run(*arguments: str) -> tuple[int, str]:
+        done = await asyncio.to_thread(
+            run_command, workers, str(listed), "--map", "Box=name", "--map", "Where=address",
+            *arguments,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = await run("--dry-run")
+    assert (code, "would be: 1 created, 1 refused" in said) == (1, True), said
+    assert "line 3  b  address '10.0.0.999'" in said
+    assert await number_of_hosts(fleet) == 0
+    code, said = await run("--atomic")
+    assert (code, "nothing was imported" in said) == (1, True), said
+    code, said = await run("--tag", "new", "--format", "json")
+    assert (code, json.loads(said)["counts"]) == (1, counts(created=1, refused=1))
+    assert (await host(fleet, "a"))["tags"] == ["new"]
+    listed.write_text("Box,Where\na,10.0.0.2\n")
+    code, said = await run("--on-existing", "update")
+    assert (code, said) == (0, "1 updated\n")
+    code, said = await run("--map", "Nothing=port")
+    assert (code, "has no column Nothing" in said) == (2, True), said
+    code, said = await run("--environment", "x" * 65)
+    assert code == 2, said

@@ -27,6 +27,11 @@ export const keys = {
     ofHost: (id: string) => ['groups', 'of-host', id] as const,
     preview: (rule: string) => ['groups', 'preview', rule] as const,
   },
+  imports: {
+    all: ['imports'] as const,
+    one: (id: string) => ['imports', 'one', id] as const,
+    refused: (id: string) => ['imports', 'refused', id] as const,
+  },
   ruleFields: ['rule-fields'] as const,
   credentials: {
     all: ['credentials'] as const,

@@ -18,6 +18,9 @@ export type GroupCreate = Schemas['GroupCreate'];
 export type GroupUpdate = Schemas['GroupUpdate'];
 export type MembersChange = Schemas['MembersChange'];
 export type RulePreview = Schemas['RulePreview'];
+export type Import = Schemas['Import'];
+export type Analysis = Schemas['Analysis'];
+export type ImportField = Schemas['Field'];
 export type Credential = Schemas['Credential'];
 export type CredentialCreate = Schemas['CredentialCreate'];
 export type CredentialUpdate = Schemas['CredentialUpdate'];
@@ -50,6 +53,9 @@ export type ScanQuery = Omit<Query<'list_scans'>, 'cursor' | 'limit'>;
 export type OutcomeQuery = Omit<Query<'list_scan_outcomes'>, 'cursor' | 'limit'>;
 export type RuleQuery = Omit<Query<'list_rules'>, 'cursor' | 'limit'>;
 export type GroupQuery = Omit<Query<'list_groups'>, 'cursor' | 'limit'>;
+/** What is told about a file, and what is done with its rows. */
+export type ImportSource = Pick<Query<'import_hosts'>, 'file_name' | 'format' | 'encoding' | 'delimiter' | 'map'>;
+export type ImportOptions = Omit<Query<'import_hosts'>, keyof ImportSource>;
 export type CredentialQuery = Omit<Query<'list_credentials'>, 'cursor' | 'limit'>;
 
 // test/contract.test.ts proves that each list holds every value that the API names.

@@ -87,6 +87,18 @@ const hostNew = createRoute({
   component: lazyRouteComponent(() => import('@/pages/host-form/AddHostPage'), 'AddHostPage'),
 });
 
+const hostsImport = createRoute({
+  getParentRoute: () => app,
+  path: '/hosts/import',
+  component: lazyRouteComponent(() => import('@/pages/import/ImportPage'), 'ImportPage'),
+});
+
+const imported = createRoute({
+  getParentRoute: () => app,
+  path: '/hosts/imports/$importId',
+  component: lazyRouteComponent(() => import('@/pages/import/ImportedPage'), 'ImportedPage'),
+});
+
 const host = createRoute({
   getParentRoute: () => app,
   path: '/hosts/$hostId',
@@ -182,6 +194,8 @@ export const routeTree = root.addChildren([
     index,
     hosts,
     hostNew,
+    hostsImport,
+    imported,
     host,
     hostEdit,
     groups,

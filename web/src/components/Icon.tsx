@@ -18,6 +18,7 @@ const PATHS = {
   arrowRight: 'M3 8h9.5M9 4l4 4-4 4',
   copy: 'M5.5 5.5h7v7h-7zM10.5 5.5v-2h-7v7h2',
   download: 'M8 2.5v7M5 6.8L8 9.8l3-3M3 13h10',
+  upload: 'M8 9.8v-7M5 5.7l3-3 3 3M3 13h10',
   external: 'M6.5 3.5h-3v9h9v-3M9.5 3h3.5v3.5M13 3L7.5 8.5',
   refresh: 'M13 8a5 5 0 1 1-1.5-3.6M13 2.5v2.8h-2.8',
   stop: 'M4.5 4.5h7v7h-7z',

@@ -21,6 +21,8 @@ export interface Touched {
   groupsChanged: boolean;
   groupHostsChanged: boolean;
   credentialsChanged: boolean;
+  imports: Set<string>;
+  hostsImported: boolean;
   hostKeys: Set<string>;
   finishedHosts: Set<string>;
 }
@@ -35,6 +37,8 @@ export function summarize(events: readonly ServerEvent[]): Touched {
     groupsChanged: false,
     groupHostsChanged: false,
     credentialsChanged: false,
+    imports: new Set(),
+    hostsImported: false,
     hostKeys: new Set(),
     finishedHosts: new Set(),
   };
@@ -46,6 +50,9 @@ export function summarize(events: readonly ServerEvent[]): Touched {
 function add(touched: Touched, event: ServerEvent): void {
   const { kind, subject, host_id: hostId } = event;
   if (kind.startsWith('credential.')) touched.credentialsChanged = true;
+  if (kind.startsWith('import.')) touched.imports.add(subject.id);
+  // It tells of all its hosts at once: any of them may be new, or another than before.
+  if (kind === 'import.completed' || kind === 'import.failed') touched.hostsImported = true;
   if (kind.startsWith('group.')) touched.groupsChanged = true;
   if (kind === 'group.updated' || kind === 'group.hosts_changed') touched.groupHostsChanged = true;
   if (kind === 'host.deleted') touched.deletedHosts.add(subject.id);
@@ -98,6 +105,11 @@ export async function applyTouched(client: QueryClient, touched: Touched): Promi
   // Its hosts are added up in a group, and a rule may find it now.
   if (touched.groupsChanged || touched.hostListChanged || touched.hosts.size > 0) invalidate(keys.groups.all);
   if (touched.groupHostsChanged) invalidate(keys.hosts.allFacets);
+  for (const id of touched.imports) invalidate(keys.imports.one(id));
+  if (touched.hostsImported) {
+    invalidate(keys.hosts.all);
+    invalidate(keys.groups.all);
+  }
   if (touched.credentialsChanged) invalidate(keys.credentials.all);
   for (const id of touched.hostKeys) invalidate(keys.hosts.keys(id));
   for (const id of touched.finishedHosts) {

@@ -43,9 +43,12 @@ export function FirstHost({ canAdd }: { canAdd: boolean }) {
         </p>
       )}
       {canAdd ? (
-        <div>
+        <div className={classes.firstActions}>
           <ButtonLink to="/hosts/new" size="sm" leftSection={<Icon name="plus" size={14} />}>
             Add host
+          </ButtonLink>
+          <ButtonLink to="/hosts/import" size="sm" variant="default" leftSection={<Icon name="upload" size={14} />}>
+            Import hosts
           </ButtonLink>
         </div>
       ) : (

@@ -49,6 +49,7 @@ export function HostsPage() {
         !first && (
           <>
             {!search.deleted && <ScanAll filters={filtersOf(search)} total={totalOf(hosts.data) ?? 0} />}
+            {canWrite && <ImportButton />}
             {canWrite && <AddHostButton />}
           </>
         )
@@ -88,6 +89,14 @@ export function HostsPage() {
         </>
       )}
     </Page>
+  );
+}
+
+function ImportButton() {
+  return (
+    <ButtonLink to="/hosts/import" variant="default" leftSection={<Icon name="upload" size={14} />}>
+      Import
+    </ButtonLink>
   );
 }
 
