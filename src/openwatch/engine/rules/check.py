@@ -38,11 +38,7 @@ from openwatch.engine.subjects.crypto import CryptoPolicySubject
 from openwatch.engine.subjects.dconf import DconfDatabaseSubject, DconfSubject
 from openwatch.engine.subjects.devices import LinkSubject, ProcessorSubject
 from openwatch.engine.subjects.files import FileSubject, LineSubject, SweepSubject
-from openwatch.engine.subjects.firewall import (
-    FirewallBootSubject,
-    FirewallSubject,
-    OpenPortSubject,
-)
+from openwatch.engine.subjects.firewall import FirewallBootSubject, FirewallSubject
 from openwatch.engine.subjects.homes import (
     HomeFileSubject,
     HomeSubject,
@@ -56,6 +52,7 @@ from openwatch.engine.subjects.logrotate import LogrotateSubject
 from openwatch.engine.subjects.mail import PostfixSubject
 from openwatch.engine.subjects.mounts import MountsSubject, MountSubject
 from openwatch.engine.subjects.network import InterfaceSubject
+from openwatch.engine.subjects.open_ports import OpenPortSubject
 from openwatch.engine.subjects.pam import PamOptionSubject, PamSubject
 from openwatch.engine.subjects.root_path import RootPathSubject
 from openwatch.engine.subjects.rsyslog import (
