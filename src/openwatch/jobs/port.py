@@ -26,7 +26,8 @@ FINISHED: Final = "('succeeded', 'failed', 'cancelled', 'aborted')"
 
 _ENQUEUE: Final = text("""
     SELECT procrastinate_defer_jobs_v1(ARRAY[ROW(
-        CAST(:queue AS varchar), CAST(:task AS varchar), 0, CAST(:lock AS text),
+        CAST(:queue AS varchar), CAST(:task AS varchar), CAST(:priority AS integer),
+        CAST(:lock AS text),
         CAST(:once AS text), CAST(:payload AS jsonb), CAST(:at AS timestamptz)
     )]::procrastinate_job_to_defer_v1[])
 """)
@@ -113,11 +114,13 @@ async def enqueue(
     lock: str | None = None,
     once: str | None = None,
     at: datetime | None = None,
+    priority: int = 0,
 ) -> None:
     """Queue a job: it exists if, and only if, ``tx`` commits.
 
     Of the jobs that share ``lock``, one runs at a time. While a job with the same ``once`` waits,
-    no second one is queued. ``at`` is the earliest time to run it.
+    no second one is queued. ``at`` is the earliest time to run it. Of jobs
+    that are due, those of the highest ``priority`` are run first.
     """
     if once is not None and (await tx.execute(_WAITING, {"once": once})).scalar_one():
         return
@@ -130,6 +133,7 @@ async def enqueue(
             "once": once,
             "payload": orjson.dumps(payload).decode(),
             "at": at,
+            "priority": priority,
         },
     )
 
@@ -146,6 +150,7 @@ async def enqueue_all(
             "once": once,
             "payload": orjson.dumps(payload).decode(),
             "at": None,
+            "priority": 0,
         }
         for once, payload in payloads.items()
     ]

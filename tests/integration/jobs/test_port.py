@@ -67,6 +67,18 @@ async def test_a_job_exists_only_if_its_transaction_commits(database: Database) 
     assert await count(database) == 0
 
 
+@pytest.mark.ac("fleet-49")
+async def test_work_that_somebody_waits_for_comes_before_the_rest(database: Database) -> None:
+    """Thousands of queued scans must not keep a person at the import wizard waiting."""
+    await enqueue(database, "scan")
+    await enqueue(database, "import", priority=1)
+    worker = await register(database)
+    first, second = await claim(database, worker), await claim(database, worker)
+    assert first is not None
+    assert second is not None
+    assert (first.task, second.task) == ("import", "scan")
+
+
 async def test_of_jobs_with_one_name_one_waits(database: Database) -> None:
     for _ in range(2):
         await enqueue(database, once="x")

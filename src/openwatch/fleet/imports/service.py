@@ -46,6 +46,9 @@ TASK: Final = "import"
 ONE_AT_A_TIME: Final = "imports"
 """The lock of the queue: two imports at once would find each other's hosts half there."""
 
+BEFORE_SCANS: Final = 1
+"""A person waits for the end of an import; scans are queued by the thousand."""
+
 PREVIEWED: Final = 20
 PROBLEMS_SHOWN: Final = 100
 MAX_GROUPS: Final = 500
@@ -124,6 +127,7 @@ async def request(
         queue=QUEUE,
         lock=ONE_AT_A_TIME,
         once=f"{TASK}:{import_id}",
+        priority=BEFORE_SCANS,
     )
     data = {"file_name": prepared.file_name, "total": total, "dry_run": options.dry_run}
     await emit(tx, "import.created", subject=Subject("import", import_id), data=data)
