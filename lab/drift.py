@@ -163,6 +163,7 @@ MISCONFIGURATIONS: Final = {
             mend="sed -i /^toor:/d /etc/passwd /etc/shadow",
             breaks=(
                 "single-root-account",
+                "system-accounts-no-login",
                 "unique-user-ids",
             ),
         ),

@@ -32,6 +32,10 @@ class RecordingTransport:
     def traffic(self) -> Traffic:
         return self._inner.traffic
 
+    def expect_privileged(self) -> None:
+        """Tell the inner transport that a privileged program follows."""
+        self._inner.expect_privileged()
+
     async def run(
         self,
         program: bytes,

@@ -148,13 +148,18 @@ async def test_a_worker_that_lost_its_lease_writes_nothing(
         over = await platform.wait_until_over(scan, within=RECOVERED_WITHIN)
         assert (over["state"], over["attempts"]) == ("completed", 2)
         os.kill(frozen.process.pid, signal.SIGCONT)
-        await _said(frozen, "the scan was taken from this worker", "no longer held by this worker")
-        assert await platform.get(f"/scans/{scan}") == over
+        await _said(
+            frozen,
+            "the scan was taken from this worker",
+            "no longer held by this worker",
+            "an attempt failed",
+        )
         assert (await platform.get(f"/hosts/{host}/history"))["total"] == 1
         # The one that was frozen works again.
         await asyncio.to_thread(workers.started[1].stop)
         again = await platform.wait_until_over(await platform.scan(host))
         assert again["state"] == "completed"
+        assert await platform.get(f"/scans/{scan}") == over
         await nothing_is_stuck(platform)
 
 

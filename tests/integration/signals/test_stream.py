@@ -107,7 +107,8 @@ async def test_an_event_reaches_the_streams_of_all_processes(
             (host,) = await _tell(database)
             (seen_first,) = await _take(from_first, 1)
             (seen_second,) = await _take(from_second, 1)
-            assert machine_clock() - began < 1
+            # Announced, not found by the look that is taken at the log every so often anyway.
+            assert machine_clock() - began < hub.LOOK_ANYWAY_SECONDS / 2
             assert seen_first == seen_second
             assert seen_first.event == "host.created"
             assert _hosts([seen_first]) == [host]
