@@ -103,7 +103,7 @@ done
 """
 PASSWORDS: Final = r"""
 cat >/etc/security/faillock.conf <<'CONF'
-deny = 5
+deny = 4
 unlock_time = 900
 even_deny_root
 root_unlock_time = 60
