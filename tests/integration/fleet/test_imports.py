@@ -13,13 +13,14 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import func, select, text
 
 from openwatch.fleet.hosts.model import LIVE, hosts
-from openwatch.fleet.imports.runner import BATCH
+from openwatch.fleet.imports.runner import BATCH, run_import
+from openwatch.fleet.imports.service import tidy_up
 from tests.fixtures.worker import KEPT, Platform, Workers
 from tests.integration.fleet.test_hosts import empty
 
@@ -436,3 +437,35 @@ async def test_from_the_command_line(fleet: Platform, workers: Workers, tmp_path
     assert (code, "has no column Nothing" in said) == (2, True), said
     code, said = await run("--environment", "x" * 65)
     assert code == 2, said
+
+
+@pytest.mark.ac("fleet-47")
+async def test_no_import_stays_behind(platform: Platform) -> None:
+    """One whose job is gone is failed, old trials are forgotten, and the others are left alone."""
+    waiting = await ask(platform, "a\nb\n")
+    lost = await ask(platform, "c\n")
+    trial = await ask(platform, "d\n", dry_run=True)
+    done = await ask(platform, "e\n")
+    database = platform.api.database
+    for asked in (trial, done):
+        await run_import(database, UUID(asked["id"]))
+    async with database.transaction() as tx:
+        await tx.execute(text("UPDATE imports SET created_at = created_at - interval '1 hour'"))
+        await tx.execute(text("UPDATE imports SET finished_at = finished_at - interval '2 days'"))
+        of_lost = {"once": f"import:{lost['id']}"}
+        await tx.execute(
+            text("DELETE FROM procrastinate_jobs WHERE queueing_lock = :once"), of_lost
+        )
+    assert await tidy_up(database) == 2
+    found = {
+        name: (await platform.get(f"/bulk/hosts/imports/{asked['id']}"))["state"]
+        for name, asked in (("waiting", waiting), ("lost", lost), ("done", done))
+    }
+    assert found == {"waiting": "queued", "lost": "failed", "done": "completed"}
+    gone = await platform.api.client.get(f"/api/v1/bulk/hosts/imports/{trial['id']}")
+    assert (gone.status_code, gone.json()["code"]) == (404, "import.unknown")
+    failed = await platform.get(f"/bulk/hosts/imports/{lost['id']}")
+    assert failed["failure"]["code"] == "import.given_up"
+    listed = await platform.get("/bulk/hosts/imports", limit=200)
+    assert {waiting["id"], lost["id"], done["id"]} <= {item["id"] for item in listed["items"]}
+    assert trial["id"] not in {item["id"] for item in listed["items"]}
