@@ -2147,6 +2147,15 @@ export interface components {
             /** Total */
             total?: number | null;
         };
+        /** Page[GroupOfHost] */
+        Page_GroupOfHost_: {
+            /** Items */
+            items: components["schemas"]["GroupOfHost"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total?: number | null;
+        };
         /** Page[HistoryPoint] */
         Page_HistoryPoint_: {
             /** Items */
@@ -2187,6 +2196,15 @@ export interface components {
         Page_KnownHostKey_: {
             /** Items */
             items: components["schemas"]["KnownHostKey"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Total */
+            total?: number | null;
+        };
+        /** Page[RuleField] */
+        Page_RuleField_: {
+            /** Items */
+            items: components["schemas"]["RuleField"][];
             /** Next Cursor */
             next_cursor?: string | null;
             /** Total */
@@ -3742,7 +3760,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["RuleField"][];
+                    "application/json": components["schemas"]["Page_RuleField_"];
                 };
             };
             /** @description An error, as problem details. */
@@ -3987,7 +4005,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GroupOfHost"][];
+                    "application/json": components["schemas"]["Page_GroupOfHost_"];
                 };
             };
             /** @description An error, as problem details. */

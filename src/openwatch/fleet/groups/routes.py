@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Response, status
@@ -24,6 +25,8 @@ from openwatch.kit.http import IfMatch, ListQuery, etag
 from openwatch.kit.paging import Page
 
 router = APIRouter(tags=["groups"])
+
+T = TypeVar("T")
 
 READ = [requires("group:read")]
 WRITE = [requires("group:write")]
@@ -53,9 +56,9 @@ async def create_group(db: Db, request: GroupCreate, response: Response) -> Grou
 
 
 @router.get("/groups/rule-fields", dependencies=READ)
-async def list_rule_fields() -> list[RuleField]:
+async def list_rule_fields() -> Page[RuleField]:
     """List what a rule can ask for, and how each can be compared."""
-    return service.rule_fields()
+    return _whole(service.rule_fields())
 
 
 @router.post("/groups/preview", dependencies=READ)
@@ -100,7 +103,12 @@ async def change_group_members(db: Db, group_id: UUID, request: MembersChange) -
 
 
 @router.get("/hosts/{host_id}/groups", dependencies=READ)
-async def list_groups_of_host(db: Db, host_id: UUID) -> list[GroupOfHost]:
+async def list_groups_of_host(db: Db, host_id: UUID) -> Page[GroupOfHost]:
     """List the groups that hold a host themselves."""
     async with db.read() as conn:
-        return await service.of_host(conn, host_id)
+        return _whole(await service.of_host(conn, host_id))
+
+
+def _whole(items: list[T]) -> Page[T]:
+    """Return the only page of a short list."""
+    return Page(items=items, total=len(items))

@@ -29,8 +29,8 @@ export const groupQuery = (id: string) =>
 export const groupsOfHostQuery = (hostId: string) =>
   queryOptions({
     queryKey: keys.groups.ofHost(hostId),
-    queryFn: ({ signal }) =>
-      call(api.GET('/api/v1/hosts/{host_id}/groups', { params: { path: { host_id: hostId } }, signal })),
+    queryFn: async ({ signal }) =>
+      (await call(api.GET('/api/v1/hosts/{host_id}/groups', { params: { path: { host_id: hostId } }, signal }))).items,
   });
 
 /** What a rule that is being typed finds; a rule that is not understood is an answer too, so it is asked once. */
@@ -43,7 +43,7 @@ export const rulePreviewQuery = (rule: string) =>
 
 export const ruleFieldsQuery = queryOptions({
   queryKey: keys.ruleFields,
-  queryFn: ({ signal }) => call(api.GET('/api/v1/groups/rule-fields', { signal })),
+  queryFn: async ({ signal }) => (await call(api.GET('/api/v1/groups/rule-fields', { signal }))).items,
   staleTime: Infinity,
 });
 
