@@ -69,6 +69,9 @@ def test_hosts_are_chosen_by_hand_and_taken_out(product: Product, tabs: Tabs) ->
     page.get_by_role("button", name="Take rack-1 out of the group").click()
     expect(table.get_by_role("link", name="rack-1")).to_have_count(0)
     assert hosts_of(page) == ["rack-2"]
+    late = add_host(product, "late")
+    product.post(f"/groups/{group}/members", {"add": [late]})
+    expect(table.get_by_role("link", name="late", exact=True)).to_be_visible()
 
     page.get_by_role("link", name="Hall", exact=True).click()
     expect(page.get_by_role("heading", name="Hall")).to_be_visible()

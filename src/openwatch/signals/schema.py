@@ -8,6 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from openwatch.signals.kinds import event_kinds
+
 
 class EventSubject(BaseModel):
     """The thing that an event is about."""
@@ -26,7 +28,10 @@ class Event(BaseModel):
     id: int | None = Field(
         description="Ascending, with gaps. Null for an announcement, which is not in the log."
     )
-    kind: str = Field(description="One of event_kinds in GET /meta.", examples=["scan.completed"])
+    kind: str = Field(
+        description="GET /meta tells what each means.",
+        json_schema_extra={"enum": [kind.name for kind in event_kinds()]},
+    )
     at: datetime
     subject: EventSubject
     host_id: UUID | None = Field(default=None, description="The host that it concerns, if any.")

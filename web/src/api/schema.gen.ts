@@ -1205,10 +1205,10 @@ export interface components {
             id: number | null;
             /**
              * Kind
-             * @description One of event_kinds in GET /meta.
-             * @example scan.completed
+             * @description GET /meta tells what each means.
+             * @enum {string}
              */
-            kind: string;
+            kind: "host.created" | "host.updated" | "host.deleted" | "host.restored" | "host.key_changed" | "host.key_trusted" | "group.created" | "group.updated" | "group.deleted" | "group.hosts_changed" | "import.created" | "import.progress" | "import.completed" | "import.failed" | "credential.created" | "credential.updated" | "credential.deleted" | "scan.queued" | "scan.started" | "scan.progress" | "scan.completed" | "scan.failed" | "scan.cancelled" | "outcome.changed" | "session.created" | "session.ended" | "user.created";
             subject: components["schemas"]["EventSubject"];
         };
         /**
