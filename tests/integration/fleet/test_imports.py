@@ -450,8 +450,14 @@ async def test_no_import_stays_behind(platform: Platform) -> None:
     for asked in (trial, done):
         await run_import(database, UUID(asked["id"]))
     async with database.transaction() as tx:
-        await tx.execute(text("UPDATE imports SET created_at = created_at - interval '1 hour'"))
-        await tx.execute(text("UPDATE imports SET finished_at = finished_at - interval '2 days'"))
+        # Only these four: the other tests have imports of their own in this database.
+        await tx.execute(
+            text(
+                "UPDATE imports SET created_at = created_at - interval '1 hour', "
+                "finished_at = finished_at - interval '2 days' WHERE id = ANY(:ours)"
+            ),
+            {"ours": [UUID(asked["id"]) for asked in (waiting, lost, trial, done)]},
+        )
         of_lost = {"once": f"import:{lost['id']}"}
         await tx.execute(
             text("DELETE FROM procrastinate_jobs WHERE queueing_lock = :once"), of_lost
