@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -144,7 +147,7 @@ CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 @given(st.lists(st.lists(CELL, min_size=2, max_size=2).filter(lambda r: any(c.strip() for c in r))))
 def test_a_file_of_refused_rows_reads_back_as_what_was_refused(rows: list[list[str]]) -> None:
     written = "".join(refused_csv(["one", "two"], ((2, "wrong", row) for row in rows)))
-    for cell in written.replace('"', "").split(","):
+    for cell in chain.from_iterable(csv.reader(io.StringIO(written, newline=""))):
         assert not cell.startswith(("=", "+", "-", "@"))
     if rows:
         sheet = read(written.encode(), format=Format.CSV, delimiter=",")
@@ -478,3 +481,15 @@ def test_two_rows_with_one_address_are_two_hosts_unless_addresses_tell_them_apar
     second = understand(listed, mapped, key="address")[1]
     assert isinstance(second, Refused)
     assert second.problem == "Line 2 has the same address, 10.0.0.1."
+
+
+@pytest.mark.ac("fleet-46")
+@pytest.mark.parametrize(
+    "text",
+    ["[web:children]\nWeb\n[Web]\nh1\n", "[a:children]\nb\n[b:children]\nA\n[A]\nh1\n"],
+)
+def test_groups_that_differ_only_in_case_are_not_taken_for_one(text: str) -> None:
+    """Here a name belongs to one group whatever its case, so each would stand in itself."""
+    with pytest.raises(OpenWatchError, match="differ only in case") as caught:
+        read(text.encode(), format=Format.ANSIBLE_INI)
+    assert caught.value.code == "import.unreadable"

@@ -134,8 +134,12 @@ class _Around:
 
 
 def sheet(inventory: Inventory, format_: Format) -> Sheet:
-    """Return the hosts of an inventory as rows. Raises ``import.unreadable`` for groups that stand
-    in themselves or too deep."""
+    """Return the hosts of an inventory as rows.
+
+    Raises ``import.unreadable`` for groups that stand in themselves or too deep, or whose names
+    differ only in case.
+    """
+    _check_names(inventory)
     parents = _parents(inventory)
     depths = _depths(inventory, parents)
     own: dict[str, list[str]] = {name: [] for name in inventory.lines}
@@ -161,6 +165,19 @@ def sheet(inventory: Inventory, format_: Format) -> Sheet:
     remarks += _secret_remarks(inventory, merged)
     inside = {name: above[0] for name, above in parents.items() if above}
     return Sheet(format_, (*COLUMNS, *extra), rows, tuple(remarks), inside=inside)
+
+
+def _check_names(inventory: Inventory) -> None:
+    """Raise ``import.unreadable`` for groups that are two to Ansible and one here.
+
+    As one, ``Web`` that stands in ``web`` would stand in itself.
+    """
+    spelled: dict[str, str] = {}
+    for name, group in inventory.groups.items():
+        other = spelled.setdefault(name.lower(), name)
+        if other != name:
+            problem = f"the groups {other} and {name} differ only in case, and would be one here."
+            raise unreadable(group.line, problem)
 
 
 def _parents(inventory: Inventory) -> dict[str, list[str]]:
