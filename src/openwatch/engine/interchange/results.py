@@ -102,7 +102,9 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 def to_csv(results: Sequence[HostResult], rules: Rules) -> str:
     """Return one row for each outcome, and one for each host that could not be scanned."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    # RFC 4180 ends lines so. It also has csv put a carriage return of a host into quotes: bare, it
+    # would begin a new row, whose first cell nobody has looked at.
+    writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(_CSV_COLUMNS)
     for result in results:
         if result.error is not None:

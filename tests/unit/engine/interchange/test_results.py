@@ -7,7 +7,7 @@ import io
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openwatch.engine.assess import Observation, Outcome, Verdict
@@ -27,6 +27,8 @@ def result(text: str) -> HostResult:
 
 @pytest.mark.ac("check-cli-03")
 @given(st.text(), st.sampled_from(["", "=", "+", "-", "@", "\t", "\r"]))
+@example("=", "\r")
+@example("\r=", "x")
 def test_no_cell_is_a_formula(text: str, first: str) -> None:
     rows = list(csv.reader(io.StringIO(to_csv([result(first + text)], RULES), newline="")))
     for cell in (cell for row in rows for cell in row):
